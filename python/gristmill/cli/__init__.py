@@ -1,0 +1,22 @@
+"""The console script ``gristmill``: one module a command group; each parses, calls, prints."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from gristmill.cli.app import app, run
+
+
+def main() -> None:
+    """Run the command line and exit with the interface's code."""
+    sys.exit(run(_invoke))
+
+
+def _invoke() -> int:
+    try:
+        return int(app(standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        return 2

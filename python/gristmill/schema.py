@@ -1,0 +1,84 @@
+"""The contract: the Arrow schemas of a document, of a ledger row and of a packed shard.
+
+Everything that passes between stages, files and readers has one of these shapes. The columns are
+fixed by the interface; a new one is appended, never put between.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+NO_ASSERTION = "NOASSERTION"
+"""The license of a document that declares none (the SPDX word for it)."""
+
+PADDING = 2**32 - 1
+"""The `piece_document` of the padding at the end of a split."""
+
+DOCUMENT = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("text", pa.large_string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("license", pa.string(), nullable=False),
+        pa.field("url", pa.string()),
+        pa.field("created", pa.timestamp("us", tz="UTC")),
+        pa.field("metadata", pa.string(), nullable=False),
+    ]
+)
+"""One document; `metadata` is a JSON object."""
+
+SIGNALS: tuple[pa.Field, ...] = ()
+"""The quality signals by their published names, in the order `quality_signals` gives them."""
+
+LEDGER = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("license", pa.string(), nullable=False),
+        pa.field("url", pa.string()),
+        pa.field("fate", pa.string(), nullable=False),
+        pa.field("stage", pa.string()),
+        pa.field("reason", pa.string()),
+        pa.field("detail", pa.string()),
+        pa.field("duplicate_of", pa.string()),
+        pa.field("bytes_in", pa.uint64(), nullable=False),
+        pa.field("bytes_out", pa.uint64(), nullable=False),
+        pa.field("language", pa.string()),
+        pa.field("language_score", pa.float32()),
+        pa.field("pii_count", pa.uint32()),
+        pa.field("toxicity_score", pa.float32()),
+        *SIGNALS,
+    ]
+)
+"""One row per input document: where it came from and what became of it.
+
+`fate` is ``kept`` or ``dropped``. For a dropped document `stage` and `reason` name who dropped it
+and why, `detail` gives value and threshold, `duplicate_of` the id of the twin that stays. A kept
+document may carry `detail` too (what was cut from it).
+"""
+
+SHARD_DOCUMENTS = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("license", pa.string(), nullable=False),
+        pa.field("url", pa.string()),
+        pa.field("n_tokens", pa.uint32(), nullable=False),
+    ]
+)
+"""``shards/documents.parquet``: the documents that `piece_document` points into, by row."""
+
+
+def shard_schema(seq_len: int, vocab_size: int) -> pa.Schema:
+    """Schema of one packed row of `seq_len` tokens; uint16 ids while the vocabulary allows it."""
+    dtype = pa.uint16() if vocab_size <= 2**16 else pa.uint32()
+    pieces = pa.list_(pa.field("item", pa.uint32(), nullable=False))
+    ids = pa.list_(pa.field("item", dtype, nullable=False), seq_len)
+    return pa.schema(
+        [
+            pa.field("input_ids", ids, nullable=False),
+            pa.field("piece_lengths", pieces, nullable=False),
+            pa.field("piece_document", pieces, nullable=False),
+            pa.field("piece_offset", pieces, nullable=False),
+        ]
+    )

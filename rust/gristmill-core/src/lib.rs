@@ -1,0 +1,24 @@
+//! The algorithms of Gristmill, one module each: bytes, strings and ids in, results out.
+//!
+//! No Python, no Arrow and no policy about files. Threads come from the caller; every result is the
+//! same for any number of them.
+
+mod error;
+
+pub use error::{Error, Result};
+
+pub mod bpe;
+pub mod digest;
+pub mod exact_substring;
+pub mod lsh;
+pub mod minhash;
+pub mod near_duplicates;
+pub mod pack;
+pub mod permute;
+pub mod pii;
+pub mod signals;
+pub mod suffix_array;
+pub mod suffix_index;
+pub mod text;
+pub mod union_find;
+pub mod winnowing;
