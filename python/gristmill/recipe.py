@@ -255,7 +255,7 @@ def load_recipe(recipe: str | Path | dict[str, Any], settings: list[str] | None 
         data, where, folder = recipe, "recipe", Path()
     else:
         path = Path(recipe)
-        data, where, folder = read_yaml(path), str(path), path.parent
+        data, where, folder = read_yaml(path), str(path), path.resolve().parent
     checked = check(Recipe, override(data, settings or []), where)
     checked._folder = folder
     _refuse_unbuilt(checked, where)
