@@ -114,6 +114,9 @@ fn push_lists<T: TokenId, O: OffsetSizeTrait>(
     lists: &GenericListArray<O>,
     full: &mut Vec<Block<T>>,
 ) -> PyResult<()> {
+    if lists.null_count() > 0 || numbers.null_count() > 0 {
+        return Err(PyTypeError::new_err("a document without number or tokens cannot be packed"));
+    }
     let values = lists
         .values()
         .as_primitive_opt::<UInt32Type>()
