@@ -31,6 +31,8 @@ mod _core {
     };
 
     // ---- pack.rs ----
+    #[pymodule_export]
+    use crate::pack::{Packer, RowReader};
 
     // ---- permute.rs ----
     #[pymodule_export]
