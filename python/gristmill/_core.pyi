@@ -18,6 +18,10 @@ class Batches:
 
 # ---- dedup.rs ----
 
+def exact_duplicates(
+    texts: pa.Table, min_bytes: int, engine: str, threads: int
+) -> Batches: ...
+
 # ---- end dedup.rs ----
 
 # ---- digest.rs ----

@@ -23,6 +23,8 @@ mod _core {
     // ---- bpe.rs ----
 
     // ---- dedup.rs ----
+    #[pymodule_export]
+    use crate::dedup::exact_duplicates;
 
     // ---- digest.rs ----
     #[pymodule_export]
