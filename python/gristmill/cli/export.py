@@ -1,0 +1,43 @@
+"""``gristmill export``: a trained model as files that other programs run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from gristmill.cli.app import Json, app, report
+
+
+@app.command(epilog="Example: gristmill export runs/tiny/model --to gguf:f16,gguf:q8_0 --out out")
+def export(
+    model: Annotated[Path, typer.Argument(help="Hugging Face model directory.")],
+    to: Annotated[
+        str, typer.Option(help="Targets, separated by commas: gguf:f32, :f16, :bf16, :q8_0.")
+    ] = "gguf:f16,gguf:q8_0",
+    out: Annotated[Path, typer.Option(help="Folder for the files and export.json.")] = Path(
+        "export"
+    ),
+    as_json: Json = False,
+) -> None:
+    """Write a model as GGUF, with its tokenizer and the lineage of its data inside."""
+    from gristmill.export import export as export_model
+
+    result = export_model(model, to, out)
+    report(result | {"out": str(out)}, as_json, _table(result, out))
+
+
+def _table(result: dict[str, Any], out: Path) -> Table:
+    table = Table("target", "file", "MB", "seconds", "tensors", title=f"export of {result['name']}")
+    for file in result["files"]:
+        tensors = ", ".join(f"{count} {kind}" for kind, count in file["tensors"].items())
+        table.add_row(
+            file["target"],
+            str(out / file["path"]),
+            f"{file['bytes'] / 1e6:,.1f}",
+            f"{file['seconds']:.1f}",
+            tensors,
+        )
+    return table
