@@ -11,8 +11,8 @@ from rich.table import Table
 from gristmill.cli.app import Json, app, report
 
 
-@app.command(epilog="Example: gristmill export runs/tiny/model --to gguf:f16,gguf:q8_0 --out out")
-def export(
+@app.command("export", rich_help_panel="Model")
+def export_command(
     model: Annotated[Path, typer.Argument(help="Hugging Face model directory.")],
     to: Annotated[
         str, typer.Option(help="Targets, separated by commas: gguf:f32, :f16, :bf16, :q8_0.")
@@ -22,10 +22,13 @@ def export(
     ),
     as_json: Json = False,
 ) -> None:
-    """Write a model as GGUF, with its tokenizer and the lineage of its data inside."""
-    from gristmill.export import export as export_model
+    """Write a model as GGUF, with its tokenizer and the lineage of its data inside.
 
-    result = export_model(model, to, out)
+    **Example:** `gristmill export runs/tiny/model --to gguf:f16,gguf:q8_0 --out out`
+    """
+    from gristmill.export import export
+
+    result = export(model, to, out)
     report(result | {"out": str(out)}, as_json, _table(result, out))
 
 
