@@ -25,10 +25,16 @@ mod _core {
     // ---- dedup.rs ----
 
     // ---- digest.rs ----
+    #[pymodule_export]
+    use crate::digest::{
+        Xxh3, xxh3_64_each, xxh3_64_hex, xxh3_128_hex, xxh3_128_hex_each,
+    };
 
     // ---- pack.rs ----
 
     // ---- permute.rs ----
+    #[pymodule_export]
+    use crate::permute::permute;
 
     // ---- pii.rs ----
 
