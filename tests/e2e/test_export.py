@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from gristmill.errors import FormatError
 from gristmill.export import export
-from gristmill.export.llamacpp import LlamaCpp, greedy_agreement, tokenizer_parity
+from gristmill.export.llamacpp import LlamaCpp, greedy_agreement, greedy_texts, tokenizer_parity
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("xllamacpp")
@@ -54,7 +55,7 @@ def trained(make_llama: MakeLlama, tmp_path_factory: pytest.TempPathFactory) -> 
 def files(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     out = tmp_path_factory.mktemp("export")
     result = export(trained, ["gguf:f32", "gguf:f16", "gguf:bf16", "gguf:q8_0"], out)
-    return {entry["target"]: out / entry["path"] for entry in result["files"]}
+    return {target: out / entry["file"] for target, entry in result["files"].items()}
 
 
 def test_greedy_continuations_of_20_prompts_agree(trained: Path, files: dict[str, Path]) -> None:
@@ -64,6 +65,11 @@ def test_greedy_continuations_of_20_prompts_agree(trained: Path, files: dict[str
     assert found["prompts"] == 20
     assert found["tokens"] >= 20 * 40
     assert found["agreement"] >= 0.95, found["continuations"]
+
+
+def test_generated_text_goes_on_with_what_was_learnt(files: dict[str, Path]) -> None:
+    text = greedy_texts(files["gguf:q8_0"], ["The miller takes the grain and"], 12)[0]
+    assert text.strip()[:10] in STORY
 
 
 @pytest.mark.parametrize(
@@ -104,7 +110,7 @@ def test_untied_wide_headed_linear_rope_models_run_too(
     )
     test_log_probabilities_are_those_of_transformers(
         model,
-        {"f32": tmp_path / export(model, "gguf:f32", tmp_path)["files"][0]["path"]},
+        {"f32": tmp_path / export(model, "gguf:f32", tmp_path)["files"]["gguf:f32"]["file"]},
         "f32",
         2e-4,
     )
@@ -118,9 +124,9 @@ def strings(seed: int, count: int) -> list[str]:
         "\u00a0", "\u2009", "\u3000", "\u200b", "\u0085", "\u2028", "0", "1234567", "٣٤", "Ⅷ", "½",
         "²", "éé", "e\u0301", "naïve", "слово", "言葉です", "คำไทย", "हिन्दी", "🌾", "👩‍👩‍👧",
         "\U00020000", "def f(x):\n    return x\n", "if (a[i] != b) { c += 1; }", "#!/bin/sh",
-        "<|endoftext|>", "<|endof", "text|>", "...", "--", "__init__", "\x00", "\x7f", "\ufeff", "ﬁ",
-        "İ", "ß", "$€", "the", " the", "The miller", "=" * 9, "\u0300", "\U0001F1E9", "_", "`a`", "\ufffd",
-        "\U0010FFFF",
+        "<|endoftext|>", "<|endof", "text|>", "...", "--", "__init__", "\x00", "\x7f", "\ufeff",
+        "ﬁ", "İ", "ß", "$€", "the", " the", "The miller", "=" * 9, "\u0300", "\U0001F1E9", "_",
+        "`a`", "\ufffd", "\U0010FFFF",
     ]  # fmt: skip
     texts = ["", " ", "\n", " \n ", "a ", " a", "<|endoftext|>", " <|endoftext|> "]
     while len(texts) < count:

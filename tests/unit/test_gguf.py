@@ -11,16 +11,17 @@ from typing import Any
 import gguf
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from safetensors.numpy import save_file
+
 from gristmill.errors import FormatError, NotBuiltYetError, RecipeError
 from gristmill.export import export
 from gristmill.export.gguf import GgufFile, Tensor, TensorType, write_gguf
 from gristmill.export.llama import permute_rope
 from gristmill.export.quantize import dequantize, quantize
 from gristmill.export.vocabulary import LLAMA3, vocabulary
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
-from safetensors.numpy import save_file
 
 ORACLE = {
     TensorType.F32: gguf.GGMLQuantizationType.F32,
@@ -220,7 +221,7 @@ def test_an_export_holds_every_weight_and_the_tokenizer(
 ) -> None:
     result = export(tiny_llama, "gguf:f32,gguf:q8_0", tmp_path)
     assert json.loads((tmp_path / "export.json").read_text()) == result
-    read = GgufFile(tmp_path / result["files"][0]["path"])
+    read = GgufFile(tmp_path / result["files"]["gguf:f32"]["file"])
     weights = weights_of(tiny_llama)
     down = dequantize(read.raw("blk.1.ffn_down.weight"), TensorType.F32, (64, 96))
     np.testing.assert_array_equal(down, weights["model.layers.1.mlp.down_proj.weight"])
@@ -230,7 +231,7 @@ def test_an_export_holds_every_weight_and_the_tokenizer(
     assert read.metadata["tokenizer.ggml.token_type"][:2].tolist() == [3, 1]
     assert read.metadata["tokenizer.ggml.pre"] == "gpt-2"
     assert read.metadata["tokenizer.ggml.add_bos_token"] is False
-    small = GgufFile(tmp_path / result["files"][1]["path"])
+    small = GgufFile(tmp_path / result["files"]["gguf:q8_0"]["file"])
     assert small.tensors["token_embd.weight"].type is TensorType.Q8_0
     assert small.tensors["output_norm.weight"].type is TensorType.F32
 
@@ -238,7 +239,7 @@ def test_an_export_holds_every_weight_and_the_tokenizer(
 def test_two_exports_have_the_same_bytes(tiny_llama: Path, tmp_path: Path) -> None:
     first = export(tiny_llama, ["gguf:q8_0"], tmp_path / "a")
     second = export(tiny_llama, ["gguf:q8_0"], tmp_path / "b")
-    assert first["files"][0]["sha256"] == second["files"][0]["sha256"]
+    assert first["files"]["gguf:q8_0"]["sha256"] == second["files"]["gguf:q8_0"]["sha256"]
 
 
 def test_rows_that_hold_no_whole_block_are_stored_as_f16(
@@ -246,10 +247,10 @@ def test_rows_that_hold_no_whole_block_are_stored_as_f16(
 ) -> None:
     model = make_llama(tmp_path / "odd", intermediate_size=80)
     result = export(model, ["gguf:q8_0"], tmp_path)
-    read = GgufFile(tmp_path / result["files"][0]["path"])
+    read = GgufFile(tmp_path / result["files"]["gguf:q8_0"]["file"])
     assert read.tensors["blk.0.ffn_down.weight"].type is TensorType.F16
     assert read.tensors["blk.0.ffn_up.weight"].type is TensorType.Q8_0
-    assert result["files"][0]["tensors"] == {"Q8_0": 13, "F32": 5, "F16": 2}
+    assert result["files"]["gguf:q8_0"]["tensors"] == {"Q8_0": 13, "F32": 5, "F16": 2}
 
 
 def test_bfloat16_weights_are_exported_exactly(

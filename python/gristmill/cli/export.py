@@ -34,11 +34,11 @@ def export_command(
 
 def _table(result: dict[str, Any], out: Path) -> Table:
     table = Table("target", "file", "MB", "seconds", "tensors", title=f"export of {result['name']}")
-    for file in result["files"]:
+    for target, file in result["files"].items():
         tensors = ", ".join(f"{count} {kind}" for kind, count in file["tensors"].items())
         table.add_row(
-            file["target"],
-            str(out / file["path"]),
+            target,
+            str(out / file["file"]),
             f"{file['bytes'] / 1e6:,.1f}",
             f"{file['seconds']:.1f}",
             tensors,

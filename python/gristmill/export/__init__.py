@@ -41,8 +41,9 @@ def export(model: str | Path, to: Sequence[str] | str, out: str | Path) -> dict[
         out: Folder of the files and of ``export.json``, which lists them.
 
     Returns:
-        What ``export.json`` holds: the model, its lineage, and for each file its target, path,
-        bytes, SHA-256, seconds and how many tensors have which type.
+        What ``export.json`` holds: ``model``, ``name``, ``gristmill`` (the lineage) and ``files``,
+        by target: ``file`` (its name in `out`), ``bytes``, ``sha256``, ``seconds`` and ``tensors``
+        (how many have which type).
 
     Raises:
         NotBuiltYetError: A target, or this kind of model, is for a later release.
@@ -57,12 +58,11 @@ def export(model: str | Path, to: Sequence[str] | str, out: str | Path) -> dict[
     lineage = read_json(model_dir / LINEAGE)
     name = _name(model_dir, lineage)
     words = vocabulary(model_dir, shape.vocab_size)
-    files = []
+    files: dict[str, dict[str, Any]] = {}
     for target, kind in kinds.items():
         metadata = {**_general(name, lineage, kind), **shape.keys(), **words, **_ours(lineage)}
         tensors = llama.tensors(weights, shape, kind)
-        path = out_dir / f"{name}-{kind.name}.gguf"
-        files.append({"target": target} | _write(path, metadata, tensors))
+        files[target] = _write(out_dir / f"{name}-{kind.name}.gguf", metadata, tensors)
     result = {"model": str(model_dir), "name": name, "gristmill": lineage, "files": files}
     write_json(out_dir / "export.json", result)
     return result
@@ -121,7 +121,7 @@ def _write(path: Path, metadata: dict[str, Value], tensors: list[Tensor]) -> dic
         written = write_gguf(path, metadata, tensors, lambda done: advance(done / 1e6))
     _verify(path, metadata, tensors)
     return {
-        "path": path.name,
+        "file": path.name,
         "bytes": written.n_bytes,
         "sha256": written.sha256,
         "seconds": round(time.perf_counter() - began, 3),

@@ -94,6 +94,10 @@ class LlamaCpp:
             ids.append(self.end_id)
         return ids
 
+    def complete(self, prompt: Sequence[int], n_tokens: int) -> str:
+        """The text of a greedy continuation, without the end token."""
+        return str(self._ask("/completion", _request(prompt, n_tokens, GREEDY))["content"])
+
     def log_probabilities(self, prompt: Sequence[int]) -> npt.NDArray[np.float32]:
         """Log-probabilities of the token after a prompt, ``float32[vocab_size]``."""
         request = _request(prompt, 1, GREEDY | {"n_probs": self.vocab_size})
@@ -260,6 +264,12 @@ def greedy_agreement(
         "identical": sum(c["llama_cpp"] == c["transformers"] for c in continuations),
         "continuations": continuations,
     }
+
+
+def greedy_texts(gguf_path: str | Path, prompts: Sequence[str], n_tokens: int) -> list[str]:
+    """Continue prompts greedily with llama.cpp; the texts come without their prompts."""
+    with LlamaCpp(Path(gguf_path)) as llama:
+        return [llama.complete(llama.tokenize(prompt), n_tokens) for prompt in prompts]
 
 
 def _transformers_greedy(
