@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +12,11 @@ from gristmill.errors import FormatError
 from gristmill.export import export
 from gristmill.export.llamacpp import LlamaCpp, greedy_agreement, greedy_texts, tokenizer_parity
 
+from tiny_llama import write_llama
+
 torch = pytest.importorskip("torch")
 pytest.importorskip("xllamacpp")
 
-MakeLlama = Callable[..., Path]
 
 STORY = (
     "The miller takes the grain and the stone takes the miller's word. "
@@ -27,14 +27,14 @@ STORY = (
 
 
 @pytest.fixture(scope="session")
-def trained(make_llama: MakeLlama, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small model that has learnt one short text, so that its choices are clear ones."""
     from tokenizers import Tokenizer
     from transformers import AutoModelForCausalLM
 
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    folder = make_llama(tmp_path_factory.mktemp("trained") / "tiny", attention_bias=True)
+    folder = write_llama(tmp_path_factory.mktemp("trained") / "tiny", attention_bias=True)
     model = AutoModelForCausalLM.from_pretrained(folder)
     ids = Tokenizer.from_file(str(folder / "tokenizer.json")).encode(STORY * 3).ids
     stream = torch.tensor(ids)
@@ -94,18 +94,18 @@ def test_log_probabilities_are_those_of_transformers(
 
 
 def test_a_wrong_head_count_would_be_noticed(
-    trained: Path, files: dict[str, Path], make_llama: MakeLlama, tmp_path: Path
+    trained: Path, files: dict[str, Path], tmp_path: Path
 ) -> None:
-    other = make_llama(tmp_path / "other")
+    other = write_llama(tmp_path / "other")
     found = greedy_agreement(files["gguf:f16"], other, ["The miller", "Every stone"], 16)
     assert found["agreement"] < 0.5
 
 
 def test_untied_wide_headed_linear_rope_models_run_too(
-    make_llama: MakeLlama, tmp_path: Path
+    tmp_path: Path
 ) -> None:
     rope = {"rope_type": "linear", "factor": 4.0, "rope_theta": 5000.0}
-    model = make_llama(
+    model = write_llama(
         tmp_path / "m", tie_word_embeddings=False, head_dim=32, rope_parameters=rope, mlp_bias=True
     )
     test_log_probabilities_are_those_of_transformers(

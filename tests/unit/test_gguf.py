@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,8 @@ from gristmill.export.llama import permute_rope
 from gristmill.export.quantize import dequantize, quantize
 from gristmill.export.vocabulary import LLAMA3, vocabulary
 
+from tiny_llama import weights_of, write_llama
+
 ORACLE = {
     TensorType.F32: gguf.GGMLQuantizationType.F32,
     TensorType.F16: gguf.GGMLQuantizationType.F16,
@@ -30,8 +31,12 @@ ORACLE = {
     TensorType.Q8_0: gguf.GGMLQuantizationType.Q8_0,
 }
 
-MakeLlama = Callable[..., Path]
-Weights = Callable[[Path], dict[str, Any]]
+
+@pytest.fixture(scope="module")
+def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Hugging Face directory of a Llama with random weights and a real tokenizer."""
+    return write_llama(tmp_path_factory.mktemp("models") / "tiny")
+
 
 floats = st.floats(-6e4, 6e4, width=32) | st.floats(-0.0625, 0.0625, width=32)
 blocks = hnp.arrays(np.float32, st.tuples(st.integers(1, 5), st.just(64)), elements=floats)
@@ -217,7 +222,7 @@ def test_the_rope_permutation_makes_the_halves_neighbours(heads: int, half: int)
 
 
 def test_an_export_holds_every_weight_and_the_tokenizer(
-    weights_of: Weights, tiny_llama: Path, tmp_path: Path
+    tiny_llama: Path, tmp_path: Path
 ) -> None:
     result = export(tiny_llama, "gguf:f32,gguf:q8_0", tmp_path)
     assert json.loads((tmp_path / "export.json").read_text()) == result
@@ -243,9 +248,9 @@ def test_two_exports_have_the_same_bytes(tiny_llama: Path, tmp_path: Path) -> No
 
 
 def test_rows_that_hold_no_whole_block_are_stored_as_f16(
-    make_llama: MakeLlama, tmp_path: Path
+    tmp_path: Path
 ) -> None:
-    model = make_llama(tmp_path / "odd", intermediate_size=80)
+    model = write_llama(tmp_path / "odd", intermediate_size=80)
     result = export(model, ["gguf:q8_0"], tmp_path)
     read = GgufFile(tmp_path / result["files"]["gguf:q8_0"]["file"])
     assert read.tensors["blk.0.ffn_down.weight"].type is TensorType.F16
@@ -254,13 +259,13 @@ def test_rows_that_hold_no_whole_block_are_stored_as_f16(
 
 
 def test_bfloat16_weights_are_exported_exactly(
-    make_llama: MakeLlama, tiny_llama: Path, tmp_path: Path
+    tiny_llama: Path, tmp_path: Path
 ) -> None:
     import torch
     from safetensors.torch import load_file
     from safetensors.torch import save_file as save_torch
 
-    model = make_llama(tmp_path / "half")
+    model = write_llama(tmp_path / "half")
     wide = load_file(model / "model.safetensors")
     half = {name: value.to(torch.bfloat16) for name, value in wide.items()}
     save_torch(half, model / "model.safetensors")
@@ -272,9 +277,9 @@ def test_bfloat16_weights_are_exported_exactly(
 
 
 def test_the_lineage_beside_the_model_goes_into_the_file(
-    make_llama: MakeLlama, tmp_path: Path
+    tmp_path: Path
 ) -> None:
-    model = make_llama(tmp_path / "run" / "model")
+    model = write_llama(tmp_path / "run" / "model")
     lineage = {"data_fingerprint": "f00d", "license": "CC-BY-4.0", "licenses": {"MIT": 2}}
     (model / "gristmill.json").write_text(json.dumps(lineage))
     result = export(model, ["gguf:f16"], tmp_path)
@@ -294,9 +299,9 @@ def test_targets_of_later_releases_are_named_as_such(
 
 
 def test_weights_that_do_not_fit_the_configuration_are_refused(
-    make_llama: MakeLlama, tmp_path: Path
+    tmp_path: Path
 ) -> None:
-    model = make_llama(tmp_path / "m")
+    model = write_llama(tmp_path / "m")
     config = json.loads((model / "config.json").read_text())
 
     def refused(change: dict[str, Any], why: str, error: type[Exception] = FormatError) -> None:
@@ -317,9 +322,9 @@ def test_weights_that_do_not_fit_the_configuration_are_refused(
 
 
 def test_nan_weights_and_broken_files_are_refused(
-    make_llama: MakeLlama, weights_of: Weights, tmp_path: Path
+    tmp_path: Path
 ) -> None:
-    model = make_llama(tmp_path / "m")
+    model = write_llama(tmp_path / "m")
     weights = weights_of(model)
     weights["model.layers.1.mlp.up_proj.weight"][3, 5] = np.nan
     save_file(weights, model / "model.safetensors")
@@ -338,9 +343,9 @@ def test_nan_weights_and_broken_files_are_refused(
 
 
 def test_tokenizers_that_llama_cpp_would_read_differently_are_refused(
-    make_llama: MakeLlama, tmp_path: Path
+    tmp_path: Path
 ) -> None:
-    model = make_llama(tmp_path / "m")
+    model = write_llama(tmp_path / "m")
     tokenizer = json.loads((model / "tokenizer.json").read_text())
     split = {"type": "Split", "pattern": {"Regex": "x"}, "behavior": "Isolated", "invert": False}
     plain = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False}

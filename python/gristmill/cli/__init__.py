@@ -6,6 +6,21 @@ import sys
 
 import click
 
+from gristmill.cli import (  # noqa: F401 - importing a module registers its commands
+    demo,
+    build,
+    dedup,
+    tokenizer,
+    card,
+    verify,
+    why,
+    trace,
+    train,
+    evaluate,
+    export,
+    serve,
+    later,
+)
 from gristmill.cli.app import app, run
 
 
