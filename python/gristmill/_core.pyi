@@ -36,6 +36,9 @@ class Batches:
 
 # ---- signals.rs ----
 
+def quality_signals(texts: Any, threads: int) -> Batches:
+    """Measure the quality signals of every text, as float64 columns."""
+
 # ---- end signals.rs ----
 
 # ---- suffix_index.rs ----
