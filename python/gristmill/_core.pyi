@@ -164,6 +164,9 @@ def permute(n: int, key: int, start: int, count: int, step: int = 1) -> Batches:
 
 # ---- signals.rs ----
 
+def quality_signals(texts: Any, threads: int) -> Batches:
+    """Measure the quality signals of every text, as float64 columns."""
+
 # ---- end signals.rs ----
 
 # ---- suffix_index.rs ----

@@ -45,6 +45,8 @@ mod _core {
     // ---- pii.rs ----
 
     // ---- signals.rs ----
+    #[pymodule_export]
+    use crate::signals::quality_signals;
 
     // ---- suffix_index.rs ----
 }
