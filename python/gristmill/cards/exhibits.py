@@ -17,7 +17,6 @@ from gristmill.cards.wording import (
     one_line,
     percent,
     plural,
-    short,
     words,
 )
 
@@ -294,7 +293,7 @@ def _lengths(m: Measured) -> Exhibit | None:
         f"Half of the documents have at most {count(at['p50'])} characters; the middle half lies "
         f"between {count(at['p25'])} and {count(at['p75'])}, the longest has {count(at['max'])}."
     )
-    data = [(short(row["from"]).replace(" ", ""), row["documents"]) for row in bins]
+    data = [(_power(row["from"]), row["documents"]) for row in bins]
     names = ("min", "p5", "p25", "p50", "p75", "p95", "max")
     table = [
         [unit, *(count(part["quantiles"][name]) for name in names), number(part["mean"])]
@@ -315,6 +314,14 @@ def _lengths(m: Measured) -> Exhibit | None:
         caption="Each column spans a doubling; its lower bound is named.",
         table=_table("Unit | Min | 5 % | 25 % | Median | 75 % | 95 % | Max | Mean", table),
     )
+
+
+def _power(number: int) -> str:
+    """A power of two in binary thousands: 2048 is ``2k``."""
+    for size, unit in ((2**30, "G"), (2**20, "M"), (2**10, "k")):
+        if number >= size:
+            return f"{number // size}{unit}"
+    return str(number)
 
 
 def _created(m: Measured) -> Exhibit | None:

@@ -33,8 +33,8 @@ DRAWING = """
 .fig .soft{fill:var(--soft);font-size:12px}.fig .strong{font-weight:600}
 .fig .end{text-anchor:end}.fig .mid{text-anchor:middle}
 .fig .kept{fill:var(--kept)}.fig .lost{fill:var(--lost)}.fig .ghost{fill:var(--ghost)}
-.fig .onkept{fill:var(--paper);font-weight:600}.fig .fade{opacity:.3}.fig .river{opacity:.2}
-.fig .line{stroke:var(--line);stroke-width:1;fill:none}.fig .node{stroke:var(--ink);stroke-width:2}
+.fig .onkept{fill:var(--paper);font-weight:600}.fig .fade{opacity:.38}.fig .river{opacity:.2}
+.fig .line{stroke:var(--line);stroke-width:1;fill:none}.fig .node{stroke:var(--ink);stroke-width:1.5}
 .fig .c1{fill:var(--c1)}.fig .c2{fill:var(--c2)}.fig .c3{fill:var(--c3)}.fig .c4{fill:var(--c4)}
 .fig .c5{fill:var(--c5)}.fig .c6{fill:var(--c6)}.fig .c7{fill:var(--c7)}
 """
@@ -127,7 +127,8 @@ def bars(
     name: str, title: str, description: str, data: Sequence[Bar], style: str = "kept"
 ) -> Figure:
     """Horizontal bars with their label to the left and a note to the right."""
-    left, row, room = 214, 30, 330
+    widest = max((len(clip(bar.label)) for bar in data), default=0)
+    left, row, room = min(24 + 7.4 * widest, 250), 30, 330
     figure = Figure(name, title, description, height=max(len(data), 1) * row + 8)
     largest = max((max(bar.size, bar.whole or 0) for bar in data), default=0) or 1
     for at, bar in enumerate(data):
@@ -165,11 +166,11 @@ def histogram(
     left, top, tall, bottom = 64, 14, 190, 48
     figure = Figure(name, title, description, height=top + tall + bottom)
     largest = max((number for _, number in data), default=0) or 1
+    step = min((WIDTH - left) / max(len(data), 1), 64)
     for tick in ticks(largest):
         y = top + tall * (1 - tick / largest)
-        figure.line(left, y, WIDTH, y)
+        figure.line(left, y, left + step * len(data), y)
         figure.text(left - 10, y + 4, short(tick), "soft end")
-    step = (WIDTH - left) / max(len(data), 1)
     every = ceil(len(data) / 14) or 1
     for at, (label, number) in enumerate(data):
         tall_here = tall * number / largest
@@ -177,7 +178,7 @@ def histogram(
         figure.box(x + 1.5, top + tall - tall_here, step - 3, tall_here, "kept", 2)
         if at % every == 0:
             figure.text(x + step / 2, top + tall + 18, label, "soft mid")
-    figure.text(left + (WIDTH - left) / 2, top + tall + 40, unit, "soft mid")
+    figure.text(left + step * len(data) / 2, top + tall + 40, unit, "soft mid")
     return figure
 
 
@@ -201,10 +202,11 @@ def strip(quantiles: Sequence[float | None], other: float | None) -> str:
     if len(known) < 5:
         return ""
     low, q1, middle, q3, high = known
-    span = (high - low) or 1.0
+    span = high - low
 
     def x(number: float) -> float:
-        return 4 + 152 * min(max((number - low) / span, 0), 1)
+        part = (number - low) / span if span else 0.5 + (number > low) / 2 - (number < low) / 2
+        return 4 + 152 * min(max(part, 0), 1)
 
     marks = Figure("", "", "", height=18, width=160)
     marks.line(x(low), 9, x(high), 9)
@@ -249,7 +251,9 @@ class Step:
 
 
 REASONS_SHOWN = 3
-TRUNK_X, TRUNK_WIDTH, LOST_X = 178, 250, 470
+TRUNK_X, TRUNK_WIDTH, LOST_X = 190, 250, 470
+BEND = 10.0
+"""Inner radius of a side arm's turn."""
 
 
 def flow(title: str, description: str, steps: Sequence[Step], end: Sequence[str]) -> Figure:
@@ -281,31 +285,23 @@ def _stage(figure: Figure, step: Step, y: float, whole: int) -> float:
     dropped = step.docs_in - step.docs_kept
     shown = step.dropped[:REASONS_SHOWN]
     lines = len(shown) + (len(step.dropped) > REASONS_SHOWN)
-    bend = 12.0
-    height = max(54.0, lost + bend + 22, 20 + 17 * lines)
+    height = max(44.0, BEND + lost + 18 if dropped else 0, 14 + 17 * lines)
     figure.box(TRUNK_X, y, after, height, "kept river")
     if dropped:
-        thick = max(lost, 1.5)
-        turn = y + bend + thick
-        figure.path(
-            f"M{_px(TRUNK_X + after)} {_px(y)}h{_px(thick)}"
-            f"Q{_px(TRUNK_X + after + thick)} {_px(y + bend)} {_px(TRUNK_X + after + thick + bend)} "
-            f"{_px(y + bend)}H{LOST_X - 10}V{_px(turn)}H{_px(TRUNK_X + after + bend)}"
-            f"Q{_px(TRUNK_X + after)} {_px(turn)} {_px(TRUNK_X + after)} {_px(y)}z",
-            "lost fade",
-        )
+        figure.path(_arm(TRUNK_X + after, y, max(lost, 1.5)), "lost fade")
     figure.line(TRUNK_X - 8, y, TRUNK_X + before + 8, y, "node")
     figure.text(TRUNK_X - 20, y + 5, clip(step.name, 22), "strong end")
     figure.text(TRUNK_X - 20, y + 22, clip(step.note, 26), "soft end")
-    label = y + bend + max(min(lost / 2, height - 17 * lines), 0) + 4
+    label = y + BEND + max(min(lost / 2, height - 17 * lines), 0) + 4
     for at, (reason, number) in enumerate(shown):
-        figure.text(LOST_X, label + 17 * at, f"−{count(number)}  {clip(reason, 30)}")
+        figure.text(LOST_X + 62, label + 17 * at, f"−{count(number)}", "strong end")
+        figure.text(LOST_X + 72, label + 17 * at, clip(reason, 30))
     if len(step.dropped) > REASONS_SHOWN:
         rest = sum(number for _, number in step.dropped[REASONS_SHOWN:])
         more = len(step.dropped) - REASONS_SHOWN
-        figure.text(
-            LOST_X, label + 17 * len(shown), f"−{count(rest)}  {more} other reasons", "soft"
-        )
+        y_rest = label + 17 * len(shown)
+        figure.text(LOST_X + 62, y_rest, f"−{count(rest)}", "soft end")
+        figure.text(LOST_X + 72, y_rest, f"{more} other reasons", "soft")
     inside = after >= 70
     figure.text(
         TRUNK_X + (after / 2 if inside else after + 8),
@@ -314,3 +310,13 @@ def _stage(figure: Figure, step: Step, y: float, whole: int) -> float:
         "mid strong" if inside else "strong",
     )
     return y + height
+
+
+def _arm(x: float, y: float, thick: float) -> str:
+    """A band that leaves downwards at (x, y) and turns to the right, `thick` all the way."""
+    outer, turned = BEND + thick, x + thick + BEND
+    return (
+        f"M{_px(x)} {_px(y)}A{_px(outer)} {_px(outer)} 0 0 0 {_px(turned)} {_px(y + outer)}"
+        f"H{LOST_X}v{_px(-thick)}H{_px(turned)}"
+        f"A{_px(BEND)} {_px(BEND)} 0 0 1 {_px(x + thick)} {_px(y)}z"
+    )

@@ -8,6 +8,7 @@ lands in: autoescaping in HTML, `wording.markdown` for every expression in Markd
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ from gristmill.files import atomic_write, write_json
 
 FILES_SHOWN = 30
 ANSWERS = "answers.yaml"
+_CODE = re.compile(r"`([^`]+)`")
+_WEB = re.compile(r"\bhttps?://[A-Za-z0-9./_~%?=:@#+-]*[A-Za-z0-9/]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,8 +254,14 @@ def _environment(**options: Any) -> Environment:
 
 
 def _html_paragraphs(text: str) -> Markup:
-    parts = (escape(" ".join(part.split())) for part in text.split("\n\n"))
-    return Markup("").join(Markup("<p>") + part + Markup("</p>") for part in parts if part)
+    """A person's answer as HTML: escaped, with `code` and web addresses marked up."""
+    parts = (str(escape(" ".join(part.split()))) for part in text.split("\n\n"))
+    return Markup("".join(f"<p>{_marked(part)}</p>" for part in parts if part))
+
+
+def _marked(escaped: str) -> str:
+    coded = _CODE.sub(r"<code>\1</code>", escaped)
+    return _WEB.sub(r'<a href="\g<0>" rel="noreferrer">\g<0></a>', coded)
 
 
 def _prose(text: str) -> Iterator[str]:
