@@ -23,12 +23,22 @@ mod _core {
     // ---- bpe.rs ----
 
     // ---- dedup.rs ----
+    #[pymodule_export]
+    use crate::dedup::exact_duplicates;
 
     // ---- digest.rs ----
+    #[pymodule_export]
+    use crate::digest::{
+        Xxh3, xxh3_64_each, xxh3_64_hex, xxh3_128_hex, xxh3_128_hex_each,
+    };
 
     // ---- pack.rs ----
+    #[pymodule_export]
+    use crate::pack::{Packer, RowReader};
 
     // ---- permute.rs ----
+    #[pymodule_export]
+    use crate::permute::permute;
 
     // ---- pii.rs ----
 
