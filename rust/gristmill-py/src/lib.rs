@@ -21,6 +21,8 @@ mod _core {
     use crate::arrow::Batches;
 
     // ---- bpe.rs ----
+    #[pymodule_export]
+    use crate::bpe::{PyEncoder, PyWordCounts};
 
     // ---- dedup.rs ----
     #[pymodule_export]
