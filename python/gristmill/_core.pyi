@@ -14,9 +14,46 @@ class Batches:
 
 # ---- bpe.rs ----
 
+@final
+class WordCounts:
+    """How often each word occurs; the first half of training, fed in portions."""
+
+    def __new__(cls, pattern: str) -> WordCounts: ...
+    def add(self, texts: pa.Table, threads: int) -> None: ...
+    def train(
+        self,
+        vocab_size: int,
+        special_tokens: list[str],
+        min_frequency: int,
+        max_token_bytes: int,
+    ) -> tuple[list[bytes], list[tuple[int, int, int]]]: ...
+
+@final
+class Encoder:
+    """A vocabulary ready to encode and decode."""
+
+    def __new__(
+        cls,
+        tokens: list[bytes | None],
+        merges: list[tuple[int, int, int]],
+        added: list[tuple[str, int, bool]],
+        pattern: str,
+        *,
+        ignore_merges: bool = False,
+        add_prefix_space: bool = False,
+    ) -> Encoder: ...
+    def encode(self, text: str, specials: str) -> list[int]: ...
+    def encode_batch(self, texts: pa.Table, specials: str, threads: int) -> Batches: ...
+    def count_batch(self, texts: pa.Table, specials: str, threads: int) -> Batches: ...
+    def decode(self, ids: list[int], skip_special_tokens: bool) -> bytes: ...
+
 # ---- end bpe.rs ----
 
 # ---- dedup.rs ----
+
+def exact_duplicates(
+    texts: pa.Table, min_bytes: int, engine: str, threads: int
+) -> Batches: ...
 
 # ---- end dedup.rs ----
 
@@ -126,6 +163,9 @@ def permute(n: int, key: int, start: int, count: int, step: int = 1) -> Batches:
 # ---- end pii.rs ----
 
 # ---- signals.rs ----
+
+def quality_signals(texts: Any, threads: int) -> Batches:
+    """Measure the quality signals of every text, as float64 columns."""
 
 # ---- end signals.rs ----
 

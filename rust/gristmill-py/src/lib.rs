@@ -21,8 +21,12 @@ mod _core {
     use crate::arrow::Batches;
 
     // ---- bpe.rs ----
+    #[pymodule_export]
+    use crate::bpe::{PyEncoder, PyWordCounts};
 
     // ---- dedup.rs ----
+    #[pymodule_export]
+    use crate::dedup::exact_duplicates;
 
     // ---- digest.rs ----
     #[pymodule_export]
@@ -41,6 +45,8 @@ mod _core {
     // ---- pii.rs ----
 
     // ---- signals.rs ----
+    #[pymodule_export]
+    use crate::signals::quality_signals;
 
     // ---- suffix_index.rs ----
 }

@@ -1,0 +1,292 @@
+"""A small corpus directory made from the schemas alone: the input of the card, verify and why tests.
+
+It follows the interface (section 3) without running a build: documents with a known fate, a
+byte-level tokenizer, packed shards and a `run.json` whose counts hold.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gristmill import schema
+from gristmill.files import write_json
+
+STAGES = (
+    "read licenses normalize language quality exact_documents near_duplicates exact_substrings pii"
+).split()
+WORDS = (
+    "the mill turns grain into flour and water drives its wheel through every season of the year "
+    "when farmers bring wheat rye oats or barley from fields that lie along the river"
+).split()
+SOURCES = (
+    ("handbook", "CC-BY-4.0"),
+    ("packages", "MIT"),
+    ("packages", "Apache-2.0"),
+    ("web", "NOASSERTION"),
+)
+END, VOCAB, SEQ_LEN = 256, 257, 64
+
+
+@dataclass
+class Doc:
+    """One input document and what becomes of it."""
+
+    id: str
+    text: str
+    source: str = "handbook"
+    license: str = "MIT"
+    url: str | None = None
+    created: datetime | None = None
+    metadata: str = "{}"
+    stage: str | None = None
+    reason: str | None = None
+    detail: str | None = None
+    duplicate_of: str | None = None
+    bytes_in: int = 0
+    language: str | None = "en"
+    pii_count: int | None = 0
+    signals: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.bytes_in = self.bytes_in or len(self.text.encode())
+
+
+def make_docs(n_docs: int = 40, seed: int = 7) -> list[Doc]:
+    """`n_docs` documents, about a third of them dropped at different stages."""
+    rng = random.Random(seed)
+    docs: list[Doc] = []
+    for at in range(n_docs):
+        source, license = rng.choice(SOURCES)
+        text = " ".join(rng.choices(WORDS, k=int(rng.lognormvariate(4, 1)) + 3))
+        doc = Doc(
+            id=f"{rng.getrandbits(128):032x}",
+            text=text,
+            source=source,
+            license=license,
+            url=f"https://{source}.example.org/{at}" if at % 5 else None,
+            created=datetime(2019, 1, 1, tzinfo=UTC) + timedelta(days=rng.randrange(2000)),
+            language=rng.choice(["en"] * 9 + ["de"]),
+            signals={"word_count": float(len(text.split())), "mean_word_length": 4.5},
+        )
+        _decide(doc, docs, rng)
+        docs.append(doc)
+    return docs
+
+
+def _decide(doc: Doc, earlier: list[Doc], rng: random.Random) -> None:
+    kept = [other for other in earlier if other.stage is None]
+    dice = rng.random()
+    if dice < 0.1:
+        doc.stage, doc.reason, doc.detail = "quality", "word_count", "9 < 50"
+    elif dice < 0.18 and kept:
+        doc.stage, doc.reason = "exact_documents", "exact_duplicate"
+        doc.duplicate_of = rng.choice(kept).id
+    elif dice < 0.28 and kept:
+        doc.stage, doc.reason, doc.detail = (
+            "near_duplicates",
+            "near_duplicate",
+            "jaccard 0.91 >= 0.8",
+        )
+        doc.duplicate_of = rng.choice(kept).id
+    elif doc.language == "de":
+        doc.stage, doc.reason, doc.detail = "language", "language", "de 0.98"
+    elif dice > 0.9:
+        doc.pii_count, doc.detail = 3, "pii: email=2, ip=1"
+    elif dice > 0.8:
+        doc.bytes_in += 120
+        doc.detail = "exact_substrings: cut 120 bytes in 1 ranges"
+
+
+def write_corpus(out: Path, docs: Sequence[Doc], **options: Any) -> Path:
+    """Write `docs` as a corpus directory; `shards=False`, `tokenizer=False` leave those out."""
+    kept = [doc for doc in docs if doc.stage is None]
+    _write_documents(out / "documents" / "part-00000.parquet", kept)
+    _write_ledger(out / "ledger" / "part-00000.parquet", docs)
+    if options.get("tokenizer", True):
+        _write_tokenizer(out / "tokenizer")
+    if options.get("shards", True):
+        _write_shards(out / "shards", kept)
+    write_json(out / "run.json", _run(docs, options))
+    return out
+
+
+def _write_documents(path: Path, docs: Sequence[Doc]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    names = schema.DOCUMENT.names
+    columns = {name: [getattr(doc, name) for doc in docs] for name in names}
+    pq.write_table(pa.table(columns, schema.DOCUMENT), path, write_page_checksum=True)
+
+
+def _write_ledger(path: Path, docs: Sequence[Doc]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [_ledger_row(doc) for doc in docs]
+    extra = sorted({name for doc in docs for name in doc.signals} - set(schema.LEDGER.names))
+    wide = schema.LEDGER
+    for name in extra:
+        wide = wide.append(pa.field(name, pa.float64()))
+    pq.write_table(pa.Table.from_pylist(rows, wide), path, write_page_checksum=True)
+
+
+def _ledger_row(doc: Doc) -> dict[str, Any]:
+    kept = doc.stage is None
+    return {
+        "id": doc.id,
+        "source": doc.source,
+        "license": doc.license,
+        "url": doc.url,
+        "fate": "kept" if kept else "dropped",
+        "stage": doc.stage,
+        "reason": doc.reason,
+        "detail": doc.detail,
+        "duplicate_of": doc.duplicate_of,
+        "bytes_in": doc.bytes_in,
+        "bytes_out": len(doc.text.encode()) if kept else 0,
+        "language": doc.language,
+        "language_score": 0.98 if doc.language else None,
+        "pii_count": doc.pii_count if kept else None,
+        **doc.signals,
+    }
+
+
+def _write_tokenizer(out: Path) -> None:
+    special = {"id": END, "content": "<|endoftext|>", "special": True, "single_word": False}
+    special |= {"lstrip": False, "rstrip": False, "normalized": False}
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    spelled = {byte: chr(byte) for byte in printable}
+    spelled |= {byte: chr(256 + at) for at, byte in enumerate(others)}
+    vocab = {spelled[byte]: byte for byte in range(256)}
+    described = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [special],
+        "normalizer": None,
+        "pre_tokenizer": {
+            "type": "ByteLevel",
+            "add_prefix_space": False,
+            "trim_offsets": True,
+            "use_regex": True,
+        },
+        "post_processor": None,
+        "decoder": {
+            "type": "ByteLevel",
+            "add_prefix_space": True,
+            "trim_offsets": True,
+            "use_regex": True,
+        },
+        "model": {"type": "BPE", "vocab": {**vocab, "<|endoftext|>": END}, "merges": []},
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / "tokenizer.json", described)
+
+
+def _write_shards(out: Path, docs: Sequence[Doc]) -> None:
+    tokens = [[*doc.text.encode(), END] for doc in docs]
+    in_validation = [at for at in range(len(docs)) if at % 10 == 9]
+    chosen = set(in_validation)
+    splits = {
+        "train": [at for at in range(len(docs)) if at not in chosen],
+        "validation": in_validation,
+    }
+    summary = {}
+    for split, members in splits.items():
+        rows = _pack(members, tokens)
+        path = out / split / "shard-00000.arrow"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        wide = schema.shard_schema(SEQ_LEN, VOCAB)
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, wide) as writer:
+            writer.write_table(pa.Table.from_pylist(rows, wide))
+        n_tokens = sum(len(tokens[at]) for at in members)
+        summary[split] = {"rows": len(rows), "tokens": n_tokens, "documents": len(members)}
+    listed = [
+        {"id": doc.id, "source": doc.source, "license": doc.license, "url": doc.url, "n_tokens": n}
+        for doc, n in zip(docs, map(len, tokens), strict=True)
+    ]
+    pq.write_table(pa.Table.from_pylist(listed, schema.SHARD_DOCUMENTS), out / "documents.parquet")
+    manifest = {
+        "fingerprint": "f" * 16,
+        "seq_len": SEQ_LEN,
+        "vocab_size": VOCAB,
+        "dtype": "uint16",
+        "end_token_id": END,
+        "splits": summary,
+        "files": [],
+        "merkle_root": "0" * 32,
+    }
+    write_json(out / "manifest.json", manifest)
+
+
+def _pack(members: Sequence[int], tokens: Sequence[Sequence[int]]) -> list[dict[str, Any]]:
+    stream = [(at, offset, token) for at in members for offset, token in enumerate(tokens[at])]
+    stream += [(schema.PADDING, 0, END)] * (-len(stream) % SEQ_LEN)
+    rows = []
+    for start in range(0, len(stream), SEQ_LEN):
+        chunk = stream[start : start + SEQ_LEN]
+        pieces: list[list[int]] = []
+        for document, offset, _ in chunk:
+            if not pieces or pieces[-1][0] != document:
+                pieces.append([document, 0, offset])
+            pieces[-1][1] += 1
+        rows.append(
+            {
+                "input_ids": [token for _, _, token in chunk],
+                "piece_document": [piece[0] for piece in pieces],
+                "piece_lengths": [piece[1] for piece in pieces],
+                "piece_offset": [piece[2] for piece in pieces],
+            }
+        )
+    return rows
+
+
+def _run(docs: Sequence[Doc], options: dict[str, Any]) -> dict[str, Any]:
+    left, n_bytes = len(docs), sum(doc.bytes_in for doc in docs)
+    stages = []
+    for name in STAGES:
+        gone = [doc for doc in docs if doc.stage == name]
+        stages.append(
+            {
+                "name": name,
+                "docs_in": left,
+                "docs_kept": left - len(gone),
+                "bytes_in": n_bytes,
+                "bytes_out": n_bytes - sum(doc.bytes_in for doc in gone),
+                "dropped": dict(Counter(str(doc.reason) for doc in gone)),
+                "seconds": 0.5,
+                "peak_rss_bytes": 100_000_000,
+            }
+        )
+        left, n_bytes = stages[-1]["docs_kept"], stages[-1]["bytes_out"]
+    recipe = {
+        "name": options.get("name", "millpond"),
+        "out": "out/millpond",
+        "sources": options.get("sources", [{"name": "handbook", "path": "data/*.jsonl"}]),
+        "normalize": {},
+        "language": {"keep": ["en"], "min_score": 0.5},
+        "quality": {"rules": ["gopher"]},
+        "dedup": {"documents": {}, "near": {"threshold": 0.8}, "substrings": {"min_bytes": 100}},
+        "pii": {"mask": ["email", "ip"]},
+        "pack": {"seq_len": SEQ_LEN, "validation": 0.1},
+    }
+    return {
+        "name": recipe["name"],
+        "fingerprint": "0123456789abcdef",
+        "recipe": recipe,
+        "versions": {"gristmill": "0.1.0", "python": "3.11"},
+        "stages": stages,
+    }
+
+
+def edit_json(path: Path, **changes: Any) -> None:
+    """Replace top-level keys of a JSON file."""
+    write_json(path, {**json.loads(path.read_bytes()), **changes})
