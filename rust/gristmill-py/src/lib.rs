@@ -22,7 +22,7 @@ mod _core {
 
     // ---- bpe.rs ----
     #[pymodule_export]
-    use crate::bpe::{PyEncoder, PyWordCounts};
+    use crate::bpe::{PyBpeEncoder, PyBpeTrainer};
 
     // ---- dedup.rs ----
     #[pymodule_export]
