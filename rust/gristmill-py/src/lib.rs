@@ -24,7 +24,7 @@ mod _core {
 
     // ---- dedup.rs ----
     #[pymodule_export]
-    use crate::dedup::exact_duplicates;
+    use crate::dedup::{document_hashes, exact_duplicates, near_duplicates};
 
     // ---- digest.rs ----
 
