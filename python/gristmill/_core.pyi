@@ -55,6 +55,16 @@ class BpeEncoder:
 def exact_duplicates(
     texts: pa.Table, min_bytes: int, engine: str, threads: int
 ) -> Batches: ...
+def near_duplicates(
+    texts: pa.Table,
+    threshold: float,
+    num_perm: int,
+    ngram: int,
+    verify: bool,
+    threads: int,
+    seed: int,
+) -> Batches: ...
+def document_hashes(texts: pa.Table, threads: int) -> Batches: ...
 
 # ---- end dedup.rs ----
 

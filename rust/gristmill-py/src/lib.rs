@@ -26,7 +26,7 @@ mod _core {
 
     // ---- dedup.rs ----
     #[pymodule_export]
-    use crate::dedup::exact_duplicates;
+    use crate::dedup::{document_hashes, exact_duplicates, near_duplicates};
 
     // ---- digest.rs ----
     #[pymodule_export]
