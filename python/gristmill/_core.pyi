@@ -3,6 +3,7 @@
 from typing import Any, final
 
 import pyarrow as pa
+from typing_extensions import Buffer
 
 @final
 class Batches:
@@ -33,6 +34,34 @@ def document_hashes(texts: pa.Table, threads: int) -> Batches: ...
 # ---- end dedup.rs ----
 
 # ---- digest.rs ----
+def xxh3_64_hex(buffer: Buffer) -> str:
+    """The 64-bit xxh3 of a contiguous buffer, as 16 hexadecimal digits."""
+
+def xxh3_128_hex(buffer: Buffer) -> str:
+    """The 128-bit xxh3 of a contiguous buffer, as 32 hexadecimal digits."""
+
+def xxh3_128_hex_each(*columns: pa.Table) -> Batches:
+    """Digest the rows of one or more columns of text, each given as a table of one column.
+
+    Returns:
+        Column ``digest``, string: for each row 32 hexadecimal digits over its fields; moving the
+        border between two fields changes them. A null counts as an empty text.
+    """
+
+def xxh3_64_each(texts: pa.Table) -> Batches:
+    """Digest each text of a table's first column: column ``digest``, uint64."""
+
+@final
+class Xxh3:
+    """A 128-bit xxh3 of bytes that arrive in parts."""
+
+    def __new__(cls) -> Xxh3: ...
+    def update(self, buffer: Buffer) -> None:
+        """Add the bytes of a contiguous buffer."""
+
+    def hexdigest(self) -> str:
+        """The digest of everything added so far, as 32 hexadecimal digits."""
+
 
 # ---- end digest.rs ----
 
@@ -41,6 +70,19 @@ def document_hashes(texts: pa.Table, threads: int) -> Batches: ...
 # ---- end pack.rs ----
 
 # ---- permute.rs ----
+def permute(n: int, key: int, start: int, count: int) -> Batches:
+    """The numbers at positions ``start..start + count`` of a keyed order of ``0..n``.
+
+    Args:
+        n: How many numbers the order has, below 2**64.
+        key: Which order, below 2**64.
+        start: First position.
+        count: How many positions; ``start + count`` is at most `n`.
+
+    Returns:
+        Column ``index``, uint64.
+    """
+
 
 # ---- end permute.rs ----
 

@@ -27,10 +27,16 @@ mod _core {
     use crate::dedup::{document_hashes, exact_duplicates, near_duplicates};
 
     // ---- digest.rs ----
+    #[pymodule_export]
+    use crate::digest::{
+        Xxh3, xxh3_64_each, xxh3_64_hex, xxh3_128_hex, xxh3_128_hex_each,
+    };
 
     // ---- pack.rs ----
 
     // ---- permute.rs ----
+    #[pymodule_export]
+    use crate::permute::permute;
 
     // ---- pii.rs ----
 
