@@ -313,11 +313,9 @@ def train_tokenizer(run: Run, documents: list[Record]) -> Tokenizer | None:
         if options.load is not None:
             tokenizer = Tokenizer.load(run.recipe.folder / options.load)
         else:
-            with progress("train tokenizer", total=n_bytes / 1e6, unit="MB") as advance:
-                tokenizer = Tokenizer.train(
-                    texts, options.vocab_size, pattern=options.pattern, threads=run.workers
-                )
-                advance(n_bytes / 1e6)
+            tokenizer = Tokenizer.train(
+                texts, options.vocab_size, pattern=options.pattern, threads=run.workers
+            )
         tokenizer.save(folder)
         counts = {"docs_in": len(texts), "bytes_in": n_bytes, "bytes_out": n_bytes}
         return [path for path in folder.iterdir() if path.is_file()], counts

@@ -1,5 +1,4 @@
-"""Read packed shards: files are mapped, rows are views, and no block is used before its digest was
-right.
+"""Read packed shards: files are mapped, rows are views, no block is used unverified.
 
 A block is verified the first time one of its rows is touched, and once only (xxh3 reads 20 GB/s, so
 a mebibyte costs 50 microseconds); after that a row costs what copying it costs. The layout comes

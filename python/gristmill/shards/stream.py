@@ -222,9 +222,8 @@ class ShardStream:
     def _batch(self, rows: Array) -> Batch:
         planes = self.shards.expand(rows)
         torch = sys.modules.get("torch")
-        if torch is not None:
-            return {name: torch.from_numpy(plane) for name, plane in zip(_NAMES, planes)}
-        return dict(zip(_NAMES, planes))
+        arrays = planes if torch is None else map(torch.from_numpy, planes)
+        return dict(zip(_NAMES, arrays, strict=True))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Open the same files again: how a spawned DataLoader worker gets its copy."""
@@ -252,7 +251,8 @@ def _rows_under(shards: Shards, licenses: frozenset[str]) -> Array:
     if not len(rows):
         known = ", ".join(sorted(column.unique().to_pylist()))
         raise RecipeError(
-            f"licenses = {sorted(licenses)} leave no row of {shards.path}; its documents have: {known}"
+            f"licenses = {sorted(licenses)} leave no row of {shards.path}; "
+            f"its documents have: {known}"
         )
     return rows
 

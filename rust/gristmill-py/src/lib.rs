@@ -22,11 +22,11 @@ mod _core {
 
     // ---- bpe.rs ----
     #[pymodule_export]
-    use crate::bpe::{PyEncoder, PyWordCounts};
+    use crate::bpe::{PyBpeEncoder, PyBpeTrainer};
 
     // ---- dedup.rs ----
     #[pymodule_export]
-    use crate::dedup::exact_duplicates;
+    use crate::dedup::{document_hashes, exact_duplicates, near_duplicates};
 
     // ---- digest.rs ----
     #[pymodule_export]
