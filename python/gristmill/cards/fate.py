@@ -15,14 +15,13 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from gristmill.cards.frames import part_files, scan
-from gristmill.cards.losses import PII_ENTITIES
+from gristmill.cards.losses import entities_in
 from gristmill.cards.measure import AFTER_DOCUMENTS, read_run
 from gristmill.errors import RecipeError
 
 COPIES_SHOWN = 5
 FIXED = "id source license url fate stage reason detail duplicate_of bytes_in bytes_out".split()
-_ENTITY = re.compile(rf"\b({'|'.join(PII_ENTITIES)})\s*(?:[=:×]|\s)\s*\d+\b")
-_CUT = re.compile(r"\bcut\b|\bbytes\b")
+_CUT = re.compile(r"\bcut [\d,]+ bytes\b")
 
 
 def why(corpus: Path | str, doc_id: str) -> dict[str, Any]:
@@ -35,8 +34,8 @@ def why(corpus: Path | str, doc_id: str) -> dict[str, Any]:
     Returns:
         ``document`` (its ledger row), ``stages`` (name, outcome ``passed``, ``changed`` or
         ``dropped``, and for the last two reason and detail), ``twin`` (the ledger row of the
-        document that stands for it), ``copies`` (documents it stands for), ``measured`` (signals
-        that are not null) and, when it was kept, ``place`` (file, row and tokens).
+        document that stands for it, or that a cut passage stands in first), ``copies`` (documents
+        whose twin it is), ``measured`` (signals that are not null) and, when it was kept, ``place`` (file, row and tokens).
 
     Raises:
         RecipeError: `corpus` is no corpus directory, or no document has that id; the message names
@@ -50,7 +49,7 @@ def why(corpus: Path | str, doc_id: str) -> dict[str, Any]:
     copies = (
         scan(corpus, "ledger")
         .filter(pl.col("duplicate_of") == doc_id)
-        .select("id", "source", "stage")
+        .select("id", "source", "fate", "stage")
         .collect()
     )
     twin = None if row["duplicate_of"] is None else _row(corpus, row["duplicate_of"])
@@ -145,7 +144,7 @@ def split_detail(detail: str | None, stages: list[str], dropped_by: str | None) 
 
 def _guess(part: str, stages: list[str]) -> str | None:
     """The stage that words a detail like this, for ledgers that do not name it."""
-    if _ENTITY.search(part) and "pii" in stages:
+    if entities_in(part) and "pii" in stages:
         return "pii"
     if _CUT.search(part) and "exact_substrings" in stages:
         return "exact_substrings"
