@@ -31,6 +31,8 @@ mod _core {
     // ---- permute.rs ----
 
     // ---- pii.rs ----
+    #[pymodule_export]
+    use crate::pii::{find_pii, scrub_pii};
 
     // ---- signals.rs ----
     #[pymodule_export]
