@@ -171,6 +171,12 @@ def permute(n: int, key: int, start: int, count: int, step: int = 1) -> Batches:
 
 # ---- pii.rs ----
 
+def find_pii(texts: Any, entities: list[str], threads: int) -> Batches:
+    """Find personal data: document, start, end (characters), entity, score."""
+
+def scrub_pii(texts: Any, entities: list[str], threads: int) -> Batches:
+    """Mask personal data: text, and a uint32 column of counts per entity."""
+
 # ---- end pii.rs ----
 
 # ---- signals.rs ----

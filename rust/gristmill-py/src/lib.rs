@@ -43,6 +43,8 @@ mod _core {
     use crate::permute::permute;
 
     // ---- pii.rs ----
+    #[pymodule_export]
+    use crate::pii::{find_pii, scrub_pii};
 
     // ---- signals.rs ----
     #[pymodule_export]
