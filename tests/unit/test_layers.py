@@ -5,9 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import gristmill
+import pytest
 
 PACKAGE = Path(gristmill.__file__).parent
 
@@ -45,8 +44,10 @@ def faults_of(module: str, source: str) -> list[str]:
         if LAYER_OF[name] > LAYER_OF[module]
     ]
     if module in STAGES:
-        faults += [f"the stage {module} imports the stage {name}" for name in
-                   imports_of(source) & STAGES - {module}]
+        faults += [
+            f"the stage {module} imports the stage {name}"
+            for name in imports_of(source) & STAGES - {module}
+        ]
     return faults
 
 
