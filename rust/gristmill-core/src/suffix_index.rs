@@ -57,6 +57,9 @@ pub fn build(texts: &[&str]) -> Result<Arrays> {
     Ok(Arrays { text, suffixes, starts })
 }
 
+/// A file of a shard, mapped.
+pub type Mapped = Mmap;
+
 /// One shard: its arrays as bytes, mapped from files or in memory.
 #[derive(Debug)]
 pub struct Shard<B> {

@@ -43,4 +43,6 @@ mod _core {
     // ---- signals.rs ----
 
     // ---- suffix_index.rs ----
+    #[pymodule_export]
+    use crate::suffix_index::{SuffixIndex, index_arrays};
 }
