@@ -1,0 +1,104 @@
+"""``gristmill build`` and ``gristmill init``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from gristmill.cli.app import Json, app, report, stderr
+
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@app.command("build", rich_help_panel="Corpus")
+def build_command(
+    recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="The corpus directory.")] = None,
+    workers: Annotated[int, typer.Option(help="Processes and threads to use.", min=1)] = CORES,
+    engine: Annotated[str, typer.Option(help="Where tasks run: local, ray or slurm.")] = "local",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a key: pack.seq_len=1024. Repeatable.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Read at most so many documents of each source.", min=1)
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check the recipe, say what would be read, stop.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Turn a recipe into a corpus directory. The same command again goes on where it stopped.
+
+    **Example:** `gristmill build pipelines/text.yaml --out out/mine --set pack.seq_len=1024`
+    """
+    from gristmill.build import build, plan, prepare
+
+    options: dict[str, Any] = {"workers": workers, "engine": engine, "settings": settings}
+    if dry_run:
+        run = prepare(recipe, out, limit=limit, **options)
+        jobs = plan(run)
+        report(*_planned(run, jobs, as_json))
+        return
+    corpus = build(recipe, out, limit=limit, **options)
+    report(
+        {"path": str(corpus.path), **corpus.run},
+        as_json,
+        flow_table(corpus.run),
+        f"corpus: {corpus.path}   fingerprint: {corpus.fingerprint}",
+    )
+
+
+def _planned(run: Any, jobs: list[Any], as_json: bool) -> tuple[Any, ...]:
+    splits: dict[str, int] = {}
+    for job in jobs:
+        splits[job.source] = splits.get(job.source, 0) + len(job.splits)
+    recipe = run.recipe.canonical()
+    stages = [key for key in recipe if key not in ("name", "seed", "sources", "limits")]
+    data = {"out": str(run.out), "splits": splits, "stages": stages, "recipe": recipe}
+    table = Table("source", "splits", title=f"{run.recipe.name}: what would be read")
+    for name, n_splits in splits.items():
+        table.add_row(name, f"{n_splits:,}")
+    return data, as_json, table, f"stages: {', '.join(stages)}", f"out: {run.out}"
+
+
+def flow_table(run: dict[str, Any]) -> Table:
+    """Documents and bytes into and out of each stage of a build."""
+    table = Table(title=f"{run['name']}: what became of the documents")
+    for column in ("stage", "in", "kept", "dropped for"):
+        table.add_column(column, justify="left" if column in ("stage", "dropped for") else "right")
+    for column in ("MB in", "MB out", "seconds"):
+        table.add_column(column, justify="right")
+    for stage in run["stages"]:
+        dropped = sorted(stage["dropped"].items(), key=lambda entry: -entry[1])
+        reasons = ", ".join(f"{reason} {n_docs:,}" for reason, n_docs in dropped[:4])
+        table.add_row(
+            stage["name"],
+            f"{stage['docs_in']:,}",
+            f"{stage['docs_kept']:,}",
+            reasons + (", …" if len(dropped) > 4 else ""),
+            f"{stage['bytes_in'] / 1e6:,.1f}",
+            f"{stage['bytes_out'] / 1e6:,.1f}",
+            f"{stage['seconds']:,.1f}",
+        )
+    return table
+
+
+@app.command("init", rich_help_panel="Corpus")
+def init_command(
+    kind: Annotated[str, typer.Argument(help="web, text, code or sft.", show_default=False)],
+    path: Annotated[Path | None, typer.Argument(help="The file to write.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a commented recipe to start from.
+
+    **Example:** `gristmill init text my-corpus.yaml`
+    """
+    from gristmill.init import write_recipe
+
+    written = write_recipe(kind, path)
+    report({"recipe": str(written)}, as_json, f"wrote {written}")
+    stderr.print(f"next: gristmill build {written} --dry-run")

@@ -1,0 +1,99 @@
+"""A finished corpus directory, opened to be read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from gristmill.errors import FormatError, RecipeError
+
+if TYPE_CHECKING:
+    from gristmill.shards.stream import ShardStream
+    from gristmill.tokenizer import Tokenizer
+
+
+class Corpus:
+    """The documents, ledger, tokenizer, shards, index and card below one folder.
+
+    Args:
+        path: The folder.
+        run: The content of its `run.json`.
+    """
+
+    def __init__(self, path: Path, run: dict[str, Any]) -> None:
+        self.path = path
+        self.run = run
+
+    @classmethod
+    def open(cls, path: str | Path) -> Corpus:
+        """Open a corpus directory.
+
+        Raises:
+            RecipeError: There is no finished build in `path`.
+            FormatError: Its `run.json` is damaged.
+        """
+        folder = Path(path)
+        try:
+            run = json.loads((folder / "run.json").read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            unfinished = (folder / ".work").is_dir()
+            raise RecipeError(
+                f"{folder}: the build is not finished; run the same `gristmill build` again"
+                if unfinished
+                else f"{folder}: not a corpus directory (it has no run.json)"
+            ) from None
+        except ValueError as error:
+            raise FormatError(f"{folder / 'run.json'}: {error}; build again") from None
+        return cls(folder, run)
+
+    @staticmethod
+    def fingerprint_of(path: Path) -> str | None:
+        """The fingerprint of the finished build in `path`, or None."""
+        try:
+            return str(json.loads((path / "run.json").read_bytes())["fingerprint"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    @property
+    def name(self) -> str:
+        """The recipe's name."""
+        return str(self.run["name"])
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the recipe and its input."""
+        return str(self.run["fingerprint"])
+
+    def documents(self) -> pl.LazyFrame:
+        """The kept documents; columns of `schema.DOCUMENT`."""
+        return pl.scan_parquet(self.path / "documents" / "part-*.parquet")
+
+    def ledger(self) -> pl.LazyFrame:
+        """One row per input document; columns of `schema.LEDGER`."""
+        return pl.scan_parquet(self.path / "ledger" / "part-*.parquet")
+
+    def card(self) -> dict[str, Any]:
+        """The measured figures of the datasheet."""
+        path = self.path / "card" / "measured.json"
+        if not path.is_file():
+            raise RecipeError(f"{self.path}: has no card; run `gristmill card {self.path}`")
+        measured: dict[str, Any] = json.loads(path.read_bytes())
+        return measured
+
+    def tokenizer(self) -> Tokenizer:
+        """The corpus's tokenizer."""
+        from gristmill.tokenizer import Tokenizer
+
+        return Tokenizer.load(self.path / "tokenizer")
+
+    def stream(self, split: str = "train", **options: Any) -> ShardStream:
+        """A `ShardStream` over one split; `options` are its own."""
+        from gristmill.shards.stream import ShardStream
+
+        return ShardStream(self.path / "shards" / split, **options)
+
+    def __repr__(self) -> str:
+        return f"Corpus({str(self.path)!r}, fingerprint={self.fingerprint!r})"

@@ -1,0 +1,197 @@
+"""Verdicts become ledger rows: every stage is applied, counted and written down here.
+
+The rows of a stage stand in the order of the documents that entered it, so the row of a document in
+the next stage is found by counting the kept ones; no join, no lookup.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from gristmill.errors import IntegrityError
+from gristmill.schema import LEDGER
+from gristmill.stage import Stage, Verdict
+
+ORIGIN = ("id", "source", "license", "url", "bytes_in")
+"""The columns that are known when a document is read; a stage adds the others."""
+
+FINDINGS = pa.schema([field for field in LEDGER if field.name not in ORIGIN])
+"""What one stage, or a chain of them, says of the documents that entered it."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Documents and bytes into and out of one stage, and its cost.
+
+    `docs_kept` is derived, so ``docs_in = kept + dropped`` cannot be broken by counting twice; the
+    build checks it against the rows that are really there.
+    """
+
+    name: str
+    docs_in: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    peak_rss_bytes: int = 0
+
+    @property
+    def docs_kept(self) -> int:
+        """Documents that went on."""
+        return self.docs_in - sum(self.dropped.values())
+
+    def add(self, other: Tally) -> None:
+        """Count what `other` counted too."""
+        self.docs_in += other.docs_in
+        self.bytes_in += other.bytes_in
+        self.bytes_out += other.bytes_out
+        for reason, n_docs in other.dropped.items():
+            self.dropped[reason] = self.dropped.get(reason, 0) + n_docs
+        self.seconds += other.seconds
+        self.peak_rss_bytes = max(self.peak_rss_bytes, other.peak_rss_bytes)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form of `run.json`."""
+        dropped = dict(sorted(self.dropped.items()))
+        return {
+            **asdict(self),
+            "docs_kept": self.docs_kept,
+            "dropped": dropped,
+            "seconds": round(self.seconds, 3),
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Tally:
+        """Read what `as_dict` wrote."""
+        return cls(**{key: value for key, value in data.items() if key != "docs_kept"})
+
+
+def peak_rss_bytes() -> int:
+    """The largest resident memory of this process so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def text_bytes(docs: pa.Table) -> pa.ChunkedArray:
+    """``uint64[n]``: UTF-8 bytes of each document's text."""
+    return pc.binary_length(docs["text"]).cast(pa.uint64())
+
+
+def first_findings(n_docs: int, bytes_out: pa.ChunkedArray) -> pa.Table:
+    """The findings of a stage that keeps everything and measures nothing."""
+    columns = {field.name: pa.nulls(n_docs, field.type) for field in FINDINGS}
+    columns["fate"] = pa.repeat("kept", n_docs)
+    columns["bytes_out"] = bytes_out
+    return pa.table(columns, schema=FINDINGS)
+
+
+def apply(stage: Stage, docs: pa.Table) -> tuple[pa.Table, pa.Table, Tally]:
+    """Let a stage judge `docs`.
+
+    Returns:
+        The documents that go on, the findings (one row per document of `docs`), and the count.
+
+    Raises:
+        IntegrityError: The stage did not give one verdict per document.
+    """
+    started = time.monotonic()
+    verdict = stage.judge(docs)
+    if len(verdict.reason) != len(docs):
+        raise IntegrityError(
+            f"stage {stage.name} gave {len(verdict.reason)} verdicts for {len(docs)} documents"
+        )
+    tally = Tally(stage.name, len(docs), pc.sum(text_bytes(docs)).as_py() or 0)
+    if verdict.text is not None:
+        position = docs.schema.get_field_index("text")
+        docs = docs.set_column(position, docs.schema.field(position), verdict.text)
+    stays = pc.is_null(verdict.reason)
+    kept = docs.filter(stays)
+    findings = _findings(stage.name, verdict, text_bytes(docs), stays)
+    for entry in pc.value_counts(verdict.reason.filter(pc.invert(stays))).to_pylist():
+        tally.dropped[entry["values"]] = entry["counts"]
+    if tally.docs_kept != len(kept):
+        raise IntegrityError(f"stage {stage.name} lost count: {tally.docs_kept} != {len(kept)}")
+    tally.bytes_out = pc.sum(text_bytes(kept)).as_py() or 0
+    tally.seconds = time.monotonic() - started
+    tally.peak_rss_bytes = peak_rss_bytes()
+    return kept, findings, tally
+
+
+def _findings(
+    stage: str, verdict: Verdict, n_bytes: pa.ChunkedArray, stays: pa.ChunkedArray
+) -> pa.Table:
+    nothing = pa.scalar(None, pa.string())
+    given: dict[str, Any] = {
+        "fate": pc.if_else(stays, "kept", "dropped"),
+        "stage": pc.if_else(stays, nothing, stage),
+        "reason": verdict.reason,
+        "detail": verdict.detail,
+        "duplicate_of": verdict.duplicate_of,
+        "bytes_out": pc.if_else(stays, n_bytes, pa.scalar(0, pa.uint64())),
+        **verdict.columns,
+    }
+    columns = [
+        given[field.name].cast(field.type)
+        if given.get(field.name) is not None
+        else pa.nulls(len(stays), field.type)
+        for field in FINDINGS
+    ]
+    return pa.table(columns, schema=FINDINGS)
+
+
+def overlay(before: pa.Table, after: pa.Table) -> pa.Table:
+    """Write the findings `after` (rows of the kept documents of `before`) over those `before`.
+
+    A null says nothing and leaves the earlier value; details of both are joined.
+    """
+    kept = pc.equal(before["fate"], "kept")
+    if (pc.sum(kept).as_py() or 0) != len(after):
+        raise IntegrityError(f"{len(after)} findings for {pc.sum(kept).as_py()} kept documents")
+    columns = []
+    for spec in FINDINGS:
+        old = before[spec.name].combine_chunks()
+        new = after[spec.name].combine_chunks()
+        if new.null_count < len(new):
+            standing = old.filter(kept)
+            if spec.name == "detail":
+                joined = pc.binary_join_element_wise(standing, new, "; ")
+                new = pc.coalesce(joined, new, standing)
+            else:
+                new = pc.coalesce(new, standing)
+            old = pc.replace_with_mask(old, kept.combine_chunks(), _whole(new))
+        columns.append(old)
+    return pa.table(columns, schema=FINDINGS)
+
+
+def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def compose(ledgers: Iterator[pa.Table], later: Sequence[pa.Table]) -> Iterator[pa.Table]:
+    """Yield the final ledger, part by part.
+
+    Args:
+        ledgers: Rows of all documents read, in order, with the findings of the streaming stages.
+        later: Findings of the later stages, one table per stage, in the order they ran.
+    """
+    cursors = [0] * len(later)
+    for ledger in ledgers:
+        findings = ledger.select(FINDINGS.names)
+        for number, table in enumerate(later):
+            n_kept = pc.sum(pc.equal(findings["fate"], "kept")).as_py() or 0
+            rows = table.slice(cursors[number], n_kept)
+            cursors[number] += n_kept
+            findings = overlay(findings, rows)
+        columns = {name: ledger[name] for name in ORIGIN}
+        columns |= {name: findings[name] for name in FINDINGS.names}
+        yield pa.table([columns[name] for name in LEDGER.names], schema=LEDGER)
+    if any(cursor != len(table) for cursor, table in zip(cursors, later, strict=True)):
+        raise IntegrityError("the ledger does not cover every document that a stage judged")

@@ -1,0 +1,320 @@
+"""The units of a build: each takes files, lets stages judge the documents in them, leaves files.
+
+Which stages a recipe asks for is decided here, and what a unit's key depends on. `build` puts the
+units in order.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from gristmill import __version__
+from gristmill.config import fingerprint
+from gristmill.dedup import ExactDocuments, ExactSubstrings, NearDuplicates
+from gristmill.errors import DataRefusedError
+from gristmill.files import atomic_write
+from gristmill.filters.language import LanguageFilter
+from gristmill.filters.quality import QualityFilter
+from gristmill.ledger import FINDINGS, Tally, apply, first_findings, overlay, text_bytes
+from gristmill.licenses import LicenseGate
+from gristmill.normalize import Normalize
+from gristmill.pii import Scrub
+from gristmill.recipe import Recipe, SourceOptions
+from gristmill.schema import DOCUMENT, LEDGER
+from gristmill.sources import Batch, Source, Split, open_source
+from gristmill.stage import Stage, Verdict, keep_all
+from gristmill.tables import BATCH_ROWS, map_arrow, write_arrow, write_parquet
+from gristmill.units import Record, Units, digest
+
+UNIT_FORMAT = 1
+"""Raised when a unit's files change their meaning, so that older ones are not taken up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Stands for a stage that does not concern a source; counts its documents and keeps them."""
+
+    name: str
+
+    def judge(self, docs: pa.Table) -> Verdict:
+        """Keep every document."""
+        return Verdict(reason=keep_all(len(docs)))
+
+
+STAGE_ORDER = (
+    "read",
+    "licenses",
+    "extract",
+    "normalize",
+    "language",
+    "quality",
+    "toxicity",
+    "exact_documents",
+    "near_duplicates",
+    "exact_substrings",
+    "decontaminate",
+    "pii",
+    "ledger",
+    "tokenizer",
+    "pack",
+    "index",
+)
+"""The order of all stages and products, whichever of them a recipe has."""
+
+
+def check_stages(recipe: Recipe) -> None:
+    """Construct every stage once, so that options a stage refuses stop the build before work."""
+    for source in recipe.sources:
+        streaming_stages(recipe, source.name)
+    global_stages(recipe, threads=1)
+    if recipe.pii is not None:
+        Scrub(mask=tuple(recipe.pii.mask))
+
+
+def file_digest(path: Path) -> str:
+    """Hash of a file that a unit depends on."""
+    return digest(path).xxh3
+
+
+def open_from(options: SourceOptions, folder: Path) -> Source:
+    """Open a source of a recipe whose paths start in `folder`."""
+    return open_source(base=folder, **options.model_dump(exclude_none=True))
+
+
+def streaming_stages(recipe: Recipe, source: str) -> list[Stage]:
+    """The stages that judge a batch alone, for the documents of one source, in order."""
+    stages: list[Stage] = []
+    if recipe.licenses is not None:
+        stages.append(LicenseGate(**recipe.licenses.model_dump()))
+    if recipe.normalize is not None:
+        stages.append(Normalize())
+    if (language := recipe.language) is not None:
+        concerns = language.sources is None or source in language.sources
+        judge = LanguageFilter(keep=language.keep, min_score=language.min_score)
+        stages.append(judge if concerns else Pass(judge.name))
+    if (quality := recipe.quality) is not None:
+        concerns = quality.sources is None or source in quality.sources
+        rules = QualityFilter(rules=tuple(quality.rules))
+        stages.append(rules if concerns else Pass(rules.name))
+    return stages
+
+
+def global_stages(recipe: Recipe, threads: int) -> list[tuple[Stage, dict[str, Any]]]:
+    """The stages that need the whole set, in order, each with the options its key depends on."""
+    if recipe.dedup is None:
+        return []
+    stages: list[tuple[Stage, dict[str, Any]]] = []
+    if recipe.dedup.documents is not None:
+        stages.append((ExactDocuments(), {}))
+    if (near := recipe.dedup.near) is not None:
+        options = {**near.model_dump(), "seed": recipe.seed}
+        stages.append((NearDuplicates(**options, threads=threads), options))
+    if (substrings := recipe.dedup.substrings) is not None:
+        options = substrings.model_dump()
+        result = {key: value for key, value in options.items() if key != "engine"}
+        stages.append((ExactSubstrings(**options, threads=threads), result))
+    return stages
+
+
+def key_of(step: str, *parts: Any) -> str:
+    """The key of a unit: hash of the step and of everything that determines its result."""
+    return fingerprint([UNIT_FORMAT, __version__, step, *parts])
+
+
+@dataclass(frozen=True, slots=True)
+class FilterJob:
+    """Read some splits of one source and let the streaming stages judge them."""
+
+    root: Path
+    recipe: Recipe
+    source: str
+    splits: tuple[Split, ...]
+    limit: int | None
+
+    @property
+    def key(self) -> str:
+        """The unit's key."""
+        recipe = self.recipe.canonical()
+        options = next(one for one in recipe["sources"] if one["name"] == self.source)
+        stages = [recipe.get(name) for name in ("licenses", "normalize", "language", "quality")]
+        return key_of("filter", options, [split.key for split in self.splits], self.limit, stages)
+
+
+def filter_unit(job: FilterJob) -> Record:
+    """Do a `FilterJob`; leaves the kept documents and one ledger row per document read."""
+    return Units(job.root).do(job.key, lambda: _filter(job))
+
+
+def _filter(job: FilterJob) -> tuple[list[Path], dict[str, Any]]:
+    options = next(one for one in job.recipe.sources if one.name == job.source)
+    source = open_from(options, job.recipe.folder)
+    stages = streaming_stages(job.recipe, job.source)
+    tallies = {name: Tally(name) for name in ("read", *(stage.name for stage in stages))}
+    paths = [job.root / f".work/filter/{job.key}.{kind}.arrow" for kind in ("docs", "ledger")]
+    with ExitStack() as files:
+        docs_file, ledger_file = (files.enter_context(atomic_write(path)) for path in paths)
+        docs_out = files.enter_context(pa.ipc.new_file(docs_file, DOCUMENT))
+        ledger_out = files.enter_context(pa.ipc.new_file(ledger_file, LEDGER))
+        started = time.monotonic()
+        for batch in _batches(source, job):
+            tallies["read"].seconds += time.monotonic() - started
+            if options.on_bad == "refuse" and len(batch.bad):
+                _refuse(batch.bad, job.source)
+            docs = _count_read(batch, tallies["read"])
+            kept, findings = _judge_all(stages, docs, tallies)
+            docs_out.write_table(kept.cast(DOCUMENT), max_chunksize=BATCH_ROWS)
+            ledger_out.write_table(_ledger_rows(docs, findings))
+            ledger_out.write_table(_bad_rows(batch.bad))
+            started = time.monotonic()
+    return paths, {"source": job.source, "stages": [one.as_dict() for one in tallies.values()]}
+
+
+def _batches(source: Source, job: FilterJob) -> Iterator[Batch]:
+    left = job.limit
+    for split in job.splits:
+        for batch in source.read(split):
+            if left is None:
+                yield batch
+                continue
+            yield Batch(docs=batch.docs.slice(0, left), bad=batch.bad)
+            left -= min(left, len(batch.docs))
+            if left == 0:
+                return
+
+
+def _refuse(bad: pa.Table, source: str) -> None:
+    first = bad.slice(0, 1).to_pylist()[0]
+    raise DataRefusedError(
+        f"source {source!r}: {first['reason']} at {first['detail']}; mend the record, "
+        "or let the recipe say on_bad: skip"
+    )
+
+
+def _count_read(batch: Batch, tally: Tally) -> pa.Table:
+    docs = batch.docs
+    n_bytes = pc.sum(text_bytes(docs)).as_py() or 0
+    bad_bytes = pc.sum(batch.bad["bytes_in"]).as_py() or 0
+    dropped: dict[str, int] = {}
+    for reason in batch.bad["reason"].to_pylist():
+        dropped[reason] = dropped.get(reason, 0) + 1
+    tally.add(Tally("read", len(docs) + len(batch.bad), n_bytes + bad_bytes, n_bytes, dropped))
+    return docs
+
+
+def _judge_all(
+    stages: Sequence[Stage], docs: pa.Table, tallies: dict[str, Tally]
+) -> tuple[pa.Table, pa.Table]:
+    findings = first_findings(len(docs), text_bytes(docs))
+    for stage in stages:
+        docs, found, tally = apply(stage, docs)
+        tallies[stage.name].add(tally)
+        findings = overlay(findings, found)
+    return docs, findings
+
+
+def _ledger_rows(docs: pa.Table, findings: pa.Table) -> pa.Table:
+    origin = {name: docs[name] for name in ("id", "source", "license", "url")}
+    columns = {**origin, "bytes_in": text_bytes(docs)}
+    columns |= {name: findings[name] for name in FINDINGS.names}
+    return pa.table([columns[name] for name in LEDGER.names], schema=LEDGER)
+
+
+def _bad_rows(bad: pa.Table) -> pa.Table:
+    n_bad = len(bad)
+    given = {
+        **{name: bad[name] for name in bad.column_names},
+        "fate": pa.repeat("dropped", n_bad),
+        "stage": pa.repeat("read", n_bad),
+        "bytes_out": pa.repeat(pa.scalar(0, pa.uint64()), n_bad),
+    }
+    columns = [
+        given[spec.name].cast(spec.type) if spec.name in given else pa.nulls(n_bad, spec.type)
+        for spec in LEDGER
+    ]
+    return pa.table(columns, schema=LEDGER)
+
+
+def documents_of(root: Path, records: Iterable[Record]) -> pa.Table:
+    """The documents that some units left, mapped from disk."""
+    return _mapped(root, records, ".docs.arrow", DOCUMENT)
+
+
+def findings_of(root: Path, records: Iterable[Record]) -> pa.Table:
+    """The findings that some units left, mapped from disk."""
+    return _mapped(root, records, ".findings.arrow", FINDINGS)
+
+
+def ledgers_of(root: Path, records: Iterable[Record]) -> Iterator[pa.Table]:
+    """The ledger rows that filter units left, unit by unit."""
+    for record in records:
+        yield _mapped(root, [record], ".ledger.arrow", LEDGER)
+
+
+def _mapped(root: Path, records: Iterable[Record], suffix: str, schema: pa.Schema) -> pa.Table:
+    names = [name for record in records for name in record.files if name.endswith(suffix)]
+    return pa.concat_tables([schema.empty_table(), *(map_arrow(root / name) for name in names)])
+
+
+def global_unit(
+    root: Path, stage: Stage, options: dict[str, Any], inputs: Sequence[Record]
+) -> Record:
+    """Let a global stage judge all documents that `inputs` left."""
+    key = key_of(stage.name, options, [record.key for record in inputs])
+
+    def work() -> tuple[list[Path], dict[str, Any]]:
+        kept, findings, tally = apply(stage, documents_of(root, inputs))
+        docs_path, findings_path = (
+            root / f".work/{stage.name}/{key}.{kind}.arrow" for kind in ("docs", "findings")
+        )
+        write_arrow(docs_path, [kept], DOCUMENT)
+        write_arrow(findings_path, [findings], FINDINGS)
+        return [docs_path, findings_path], {"stages": [tally.as_dict()]}
+
+    return Units(root).do(key, work)
+
+
+@dataclass(frozen=True, slots=True)
+class WriteJob:
+    """Scrub a range of the documents and write it as one file of `documents/`."""
+
+    root: Path
+    recipe: Recipe
+    inputs: tuple[Record, ...]
+    part: int
+    start: int
+    stop: int
+
+    @property
+    def key(self) -> str:
+        """The unit's key."""
+        pii = self.recipe.canonical().get("pii")
+        return key_of(
+            "write", pii, [one.key for one in self.inputs], self.part, self.start, self.stop
+        )
+
+
+def write_unit(job: WriteJob) -> Record:
+    """Do a `WriteJob`; leaves a Parquet file and its findings."""
+    return Units(job.root).do(job.key, lambda: _write(job))
+
+
+def _write(job: WriteJob) -> tuple[list[Path], dict[str, Any]]:
+    docs = documents_of(job.root, job.inputs).slice(job.start, job.stop - job.start)
+    findings = first_findings(len(docs), text_bytes(docs))
+    tallies = []
+    if job.recipe.pii is not None:
+        docs, findings, tally = apply(Scrub(mask=tuple(job.recipe.pii.mask)), docs)
+        tallies.append(tally.as_dict())
+    part = job.root / f"documents/part-{job.part:05}.parquet"
+    write_parquet(part, docs)
+    path = job.root / f".work/write/{job.key}.findings.arrow"
+    write_arrow(path, [findings], FINDINGS)
+    return [part, path], {"stages": tallies, "documents": len(docs)}

@@ -1,0 +1,21 @@
+"""Fixtures that several tests share."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(scope="session")
+def small_corpus(tmp_path_factory):
+    """A finished corpus of `corpora.write_input`, to be read only."""
+    from corpora import write_input
+
+    from gristmill.build import build
+
+    folder = tmp_path_factory.mktemp("small")
+    return build(write_input(folder), folder / "out")
