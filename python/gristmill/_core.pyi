@@ -1,6 +1,7 @@
 """Types of the compiled kernels; `mypy.stubtest` holds this file against the built module."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, final
 
 import pyarrow as pa
@@ -187,6 +188,27 @@ def quality_signals(texts: Any, threads: int) -> Batches:
 # ---- end signals.rs ----
 
 # ---- suffix_index.rs ----
+
+def index_arrays(texts: pa.Table) -> tuple[Batches, Batches, Batches]: ...
+@final
+class SuffixIndex:
+    """Memory-mapped suffix arrays, each shard given as its text, suffixes and starts."""
+
+    def __new__(cls, shards: Sequence[tuple[Path, Path, Path]]) -> SuffixIndex: ...
+    @property
+    def n_documents(self) -> int:
+        """The number of documents."""
+
+    def count(self, pattern: bytes) -> int:
+        """How often a pattern occurs, overlaps included."""
+
+    def locate(self, pattern: bytes, limit: int) -> list[tuple[int, int]]:
+        """The first documents that hold a pattern, with its first place in each."""
+
+    def spans(
+        self, text: str, tokens: Sequence[tuple[int, int]], min_tokens: int, limit: int
+    ) -> list[tuple[int, int, int, list[tuple[int, int]]]]:
+        """The maximal spans of a text that hold `min_tokens` of `tokens`."""
 
 # ---- end suffix_index.rs ----
 
