@@ -15,21 +15,22 @@ class Batches:
 # ---- bpe.rs ----
 
 @final
-class WordCounts:
-    """How often each word occurs; the first half of training, fed in portions."""
+class BpeTrainer:
+    """Counts the words of texts, given in portions, and then learns their vocabulary."""
 
-    def __new__(cls, pattern: str) -> WordCounts: ...
-    def add(self, texts: pa.Table, threads: int) -> None: ...
-    def train(
-        self,
+    def __new__(
+        cls,
+        pattern: str,
         vocab_size: int,
         special_tokens: list[str],
         min_frequency: int,
         max_token_bytes: int,
-    ) -> tuple[list[bytes], list[tuple[int, int, int]]]: ...
+    ) -> BpeTrainer: ...
+    def add(self, texts: pa.Table, threads: int) -> None: ...
+    def train(self) -> tuple[list[bytes], list[tuple[int, int, int]]]: ...
 
 @final
-class Encoder:
+class BpeEncoder:
     """A vocabulary ready to encode and decode."""
 
     def __new__(
@@ -41,7 +42,7 @@ class Encoder:
         *,
         ignore_merges: bool = False,
         add_prefix_space: bool = False,
-    ) -> Encoder: ...
+    ) -> BpeEncoder: ...
     def encode(self, text: str, specials: str) -> list[int]: ...
     def encode_batch(self, texts: pa.Table, specials: str, threads: int) -> Batches: ...
     def count_batch(self, texts: pa.Table, specials: str, threads: int) -> Batches: ...
@@ -54,6 +55,16 @@ class Encoder:
 def exact_duplicates(
     texts: pa.Table, min_bytes: int, engine: str, threads: int
 ) -> Batches: ...
+def near_duplicates(
+    texts: pa.Table,
+    threshold: float,
+    num_perm: int,
+    ngram: int,
+    verify: bool,
+    threads: int,
+    seed: int,
+) -> Batches: ...
+def document_hashes(texts: pa.Table, threads: int) -> Batches: ...
 
 # ---- end dedup.rs ----
 
@@ -160,9 +171,18 @@ def permute(n: int, key: int, start: int, count: int, step: int = 1) -> Batches:
 
 # ---- pii.rs ----
 
+def find_pii(texts: Any, entities: list[str], threads: int) -> Batches:
+    """Find personal data: document, start, end (characters), entity, score."""
+
+def scrub_pii(texts: Any, entities: list[str], threads: int) -> Batches:
+    """Mask personal data: text, and a uint32 column of counts per entity."""
+
 # ---- end pii.rs ----
 
 # ---- signals.rs ----
+
+def quality_signals(texts: Any, threads: int) -> Batches:
+    """Measure the quality signals of every text, as float64 columns."""
 
 # ---- end signals.rs ----
 

@@ -22,7 +22,7 @@ from gristmill.cards.tokens import Tokens, measure_tokenizer, read_tokens, split
 from gristmill.errors import FormatError, RecipeError
 
 FORMAT = "gristmill.measured/1"
-AFTER_DOCUMENTS = {"write", "tokenizer", "pack", "index", "card"}
+AFTER_DOCUMENTS = {"write", "ledger", "tokenizer", "pack", "index", "card"}
 """Stages that no document leaves: what they made is measured where it lies."""
 
 PUBLISHED = ("documents", "ledger", "tokenizer", "shards")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
@@ -61,7 +62,7 @@ def read_tokens(corpus: Path) -> Tokens | None:
     return Tokens(manifest, per_document, [per_split[split][0] for split in order])
 
 
-def _split(shards: Path, split: str, n_docs: int) -> tuple[Row, np.ndarray]:
+def _split(shards: Path, split: str, n_docs: int) -> tuple[Row, npt.NDArray[np.int64]]:
     tokens = np.zeros(n_docs, np.int64)
     n_rows = padding = 0
     for path in sorted((shards / split).glob("shard-*.arrow")):

@@ -1,5 +1,4 @@
-"""Read packed shards: files are mapped, rows are views, and no block is used before its digest was
-right.
+"""Read packed shards: files are mapped, rows are views, no block is used unverified.
 
 A block is verified the first time one of its rows is touched, and once only (xxh3 reads 20 GB/s, so
 a mebibyte costs 50 microseconds); after that a row costs what copying it costs. The layout comes
@@ -86,7 +85,8 @@ class Shards:
         """The ids of a row, ``uint16[seq_len]`` or ``uint32[seq_len]``: a view of the file."""
         batch, at = self._find(index)
         ids = batch.column("input_ids").values.to_numpy(zero_copy_only=True)
-        return ids[at * self.seq_len : (at + 1) * self.seq_len]
+        row: Array = ids[at * self.seq_len : (at + 1) * self.seq_len]
+        return row
 
     def rows(self, indices: _Places) -> Array:
         """The ids of many rows, copied: ``[len(indices), seq_len]`` of the stored type."""
@@ -120,7 +120,7 @@ class Shards:
             for block in np.unique(blocks):
                 self.block(int(block))
         out = np.empty((4, len(rows), self.seq_len), np.int64)
-        self._reader.expand(self._places[rows], out)
+        self._reader.expand(self._places[rows].data, out.data)
         return out
 
     @property
@@ -138,6 +138,11 @@ class Shards:
         if batch is None:
             batch = self._batches[number] = self._open_block(number)
         return batch
+
+    def block_place(self, number: int) -> tuple[str, int]:
+        """The file of a block, relative to the shards, and the block's first row."""
+        file, block = self._blocks[number]
+        return self._entries[file]["path"], block["first_row"]
 
     def _open_block(self, number: int) -> pa.RecordBatch:
         file, block = self._blocks[number]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self
@@ -21,7 +22,7 @@ import pyarrow.parquet as pq
 
 from gristmill import _core, schema
 from gristmill.files import atomic_write, write_json
-from gristmill.packing import Packer
+from gristmill.packing import BLOCK_BYTES, Packer, block_rows
 from gristmill.progress import progress
 from gristmill.shards import manifest as manifests
 from gristmill.shards.manifest import Manifest
@@ -61,6 +62,7 @@ def write_shards(
     threads: int = 1,
     recipe_fingerprint: str = "",
     shard_bytes: int = SHARD_BYTES,
+    block_bytes: int = BLOCK_BYTES,
 ) -> Manifest:
     """Tokenize and pack documents into ``out/train``, ``out/validation`` and their manifest.
 
@@ -77,6 +79,7 @@ def write_shards(
         threads: Threads that tokenize.
         recipe_fingerprint: Goes into the manifest as it is.
         shard_bytes: A file is closed once it has this many bytes.
+        block_bytes: Ids in a block, the unit that is verified.
 
     Returns:
         The manifest, as written to ``out/manifest.json``.
@@ -88,10 +91,13 @@ def write_shards(
         raise ValueError(f"validation = {validation} is not a fraction from 0 to 1")
     if shard_bytes < 1:
         raise ValueError(f"shard_bytes = {shard_bytes} is not a size; the default is {SHARD_BYTES}")
+    vocab_size, end_token_id = tokenizer.vocab_size, tokenizer.end_token_id
+    n_rows = block_rows(seq_len, vocab_size, block_bytes)
+    packer = partial(Packer, seq_len, vocab_size, end_token_id, n_rows)
     (out / manifests.NAME).unlink(missing_ok=True)
     with ExitStack() as open_files:
         splits = {
-            name: open_files.enter_context(_Split(out, name, tokenizer, seq_len, shard_bytes))
+            name: open_files.enter_context(_Split(out, name, packer(), shard_bytes))
             for name in manifests.SPLITS
         }
         rows = open_files.enter_context(_DocumentsFile(out / manifests.DOCUMENTS))
@@ -216,15 +222,13 @@ class _DocumentsFile:
 class _Split:
     """The files of one split, opened when rows come and closed when they are large enough."""
 
-    def __init__(
-        self, out: Path, name: str, tokenizer: Encoder, seq_len: int, shard_bytes: int
-    ) -> None:
+    def __init__(self, out: Path, name: str, packer: Packer, shard_bytes: int) -> None:
         self.name = name
         self.files: list[dict[str, Any]] = []
         self.n_docs = 0
         self._out = out
         self._shard_bytes = shard_bytes
-        self._packer = Packer(seq_len, tokenizer.vocab_size, tokenizer.end_token_id)
+        self._packer = packer
         self._rows = 0
         self._open: _ShardFile | None = None
         self._stack = ExitStack()

@@ -7,60 +7,60 @@ use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, Field};
 use gristmill_core::bpe::encode::{AddedToken, Encoded, Encoder, Options, Specials};
 use gristmill_core::bpe::pretokenize::Pattern;
-use gristmill_core::bpe::train::{self, WordCounts};
+use gristmill_core::bpe::train::{self, Trainer};
 use gristmill_core::bpe::vocab::{Merge, Vocabulary};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::arrow::{Batches, Texts};
 use crate::error;
 
-/// How often each word occurs; the first half of training, fed in portions.
-#[pyclass(module = "gristmill._core", frozen, name = "WordCounts")]
-pub struct PyWordCounts(Mutex<WordCounts>);
+/// Counts the words of texts, given in portions, and then learns their vocabulary.
+#[pyclass(module = "gristmill._core", frozen, name = "BpeTrainer")]
+pub struct PyBpeTrainer(Mutex<Option<Trainer>>);
 
 #[pymethods]
-impl PyWordCounts {
+impl PyBpeTrainer {
     #[new]
-    fn new(pattern: &str) -> PyResult<Self> {
-        let pattern = Pattern::from_name(pattern).map_err(error::to_py)?;
-        Ok(Self(Mutex::new(WordCounts::new(pattern))))
+    fn new(
+        pattern: &str,
+        vocab_size: usize,
+        special_tokens: Vec<String>,
+        min_frequency: u64,
+        max_token_bytes: usize,
+    ) -> PyResult<Self> {
+        let options = train::Options { vocab_size, special_tokens, min_frequency, max_token_bytes };
+        let trainer = Pattern::from_name(pattern).and_then(|one| Trainer::new(one, options));
+        Ok(Self(Mutex::new(Some(trainer.map_err(error::to_py)?))))
     }
 
     /// Count the words of more texts.
     fn add(&self, py: Python<'_>, texts: &Bound<'_, PyAny>, threads: usize) -> PyResult<()> {
         let texts = Texts::read(texts)?;
         error::leave(py, || {
-            let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            counts.add(&texts.as_strs(), threads)
+            let mut trainer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            trainer.as_mut().map_or(Ok(()), |trainer| trainer.add(&texts.as_strs(), threads))
         })
     }
 
-    /// Learn tokens and merges: the bytes of each token by id, and (left, right, result) by rank.
-    fn train<'py>(
-        &self,
-        py: Python<'py>,
-        vocab_size: usize,
-        special_tokens: Vec<String>,
-        min_frequency: u64,
-        max_token_bytes: usize,
-    ) -> PyResult<(Vec<Bound<'py, PyBytes>>, Vec<Merge>)> {
-        let options = train::Options { vocab_size, special_tokens, min_frequency, max_token_bytes };
-        let trained = error::leave(py, || {
-            let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            train::train(&mut counts, &options)
-        })?;
+    /// Learn tokens and merges, once: the bytes of each token by id, and (left, right, result) by
+    /// rank.
+    fn train<'py>(&self, py: Python<'py>) -> PyResult<(Vec<Bound<'py, PyBytes>>, Vec<Merge>)> {
+        let trainer = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let trainer = trainer.ok_or_else(|| PyValueError::new_err("trained already"))?;
+        let trained = error::leave(py, || Ok(trainer.train()))?;
         let tokens = trained.tokens.iter().map(|token| PyBytes::new(py, token)).collect();
         Ok((tokens, trained.merges))
     }
 }
 
 /// A vocabulary ready to encode and decode.
-#[pyclass(module = "gristmill._core", frozen, name = "Encoder")]
-pub struct PyEncoder(Encoder);
+#[pyclass(module = "gristmill._core", frozen, name = "BpeEncoder")]
+pub struct PyBpeEncoder(Encoder);
 
 #[pymethods]
-impl PyEncoder {
+impl PyBpeEncoder {
     #[new]
     #[pyo3(signature = (tokens, merges, added, pattern, *, ignore_merges=false, add_prefix_space=false))]
     fn new(

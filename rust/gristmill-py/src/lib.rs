@@ -22,11 +22,11 @@ mod _core {
 
     // ---- bpe.rs ----
     #[pymodule_export]
-    use crate::bpe::{PyEncoder, PyWordCounts};
+    use crate::bpe::{PyBpeEncoder, PyBpeTrainer};
 
     // ---- dedup.rs ----
     #[pymodule_export]
-    use crate::dedup::exact_duplicates;
+    use crate::dedup::{document_hashes, exact_duplicates, near_duplicates};
 
     // ---- digest.rs ----
     #[pymodule_export]
@@ -43,8 +43,12 @@ mod _core {
     use crate::permute::permute;
 
     // ---- pii.rs ----
+    #[pymodule_export]
+    use crate::pii::{find_pii, scrub_pii};
 
     // ---- signals.rs ----
+    #[pymodule_export]
+    use crate::signals::quality_signals;
 
     // ---- suffix_index.rs ----
 }

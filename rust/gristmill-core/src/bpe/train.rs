@@ -39,16 +39,23 @@ pub struct Trained {
     pub merges: Vec<Merge>,
 }
 
-/// How often each word occurs; texts are added in any order and any portions.
-pub struct WordCounts {
+/// Counts the words of texts, given in any order and portions, and then learns their vocabulary.
+pub struct Trainer {
     pattern: Pattern,
+    options: Options,
     counters: Vec<Counter>,
 }
 
-impl WordCounts {
-    /// Count words cut by `pattern`.
-    pub fn new(pattern: Pattern) -> Self {
-        Self { pattern, counters: Vec::new() }
+impl Trainer {
+    /// Prepare to train on words cut by `pattern`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Parameter`] when `vocab_size` leaves no room for the 256 bytes and the special
+    /// tokens, or a special token is given twice or is shorter than two bytes.
+    pub fn new(pattern: Pattern, options: Options) -> Result<Self> {
+        check(&options)?;
+        Ok(Self { pattern, options, counters: Vec::new() })
     }
 
     /// Count the words of more texts.
@@ -74,17 +81,28 @@ impl WordCounts {
         Ok(())
     }
 
-    /// All words with their counts, in no particular order.
-    fn collect(&mut self) -> Vec<(Vec<u8>, u64)> {
-        let mut counters = self.counters.drain(..);
-        let Some(mut total) = counters.next() else { return Vec::new() };
-        for counter in counters {
-            total.merge(counter);
+    /// Learn the merges from the words counted so far.
+    ///
+    /// Fewer than `vocab_size` tokens come back when the words hold no more pairs to merge.
+    pub fn train(self) -> Trained {
+        let Self { options, counters, .. } = self;
+        let mut merger = Merger::new(total(counters), &options);
+        let mut merges = Vec::new();
+        while merger.tokens.len() < options.vocab_size {
+            let Some(merge) = merger.step() else { break };
+            merges.push(merge);
         }
-        let words = total.words();
-        self.counters.push(total);
-        words
+        Trained { tokens: merger.tokens, merges }
     }
+}
+
+/// All words with their counts, in no particular order.
+fn total(counters: Vec<Counter>) -> Vec<(Vec<u8>, u64)> {
+    let total = counters.into_iter().reduce(|mut total, counter| {
+        total.merge(counter);
+        total
+    });
+    total.map(|counter| counter.words()).unwrap_or_default()
 }
 
 /// Words of up to 15 bytes as integers (see `cache`), longer ones as they are.
@@ -151,33 +169,6 @@ impl Hasher for Mix {
     }
 }
 
-/// Learn the merges of a vocabulary from counted words.
-///
-/// Fewer than `vocab_size` tokens come back when the words hold no more pairs to merge.
-///
-/// # Errors
-///
-/// [`Error::Parameter`] when `vocab_size` leaves no room for the 256 bytes and the special tokens, or
-/// a special token is given twice or is a single byte or nothing.
-pub fn train(counts: &mut WordCounts, options: &Options) -> Result<Trained> {
-    check(options)?;
-    let mut tokens: Vec<Vec<u8>> =
-        options.special_tokens.iter().map(|token| token.clone().into_bytes()).collect();
-    let mut byte_ids = [0_u32; 256];
-    for byte in alphabet() {
-        byte_ids[byte as usize] = tokens.len() as u32;
-        tokens.push(vec![byte]);
-    }
-    let words = counts.collect();
-    let mut merger = Merger::new(words, &byte_ids, tokens, options);
-    let mut merges = Vec::new();
-    while merger.tokens.len() < options.vocab_size {
-        let Some(merge) = merger.step() else { break };
-        merges.push(merge);
-    }
-    Ok(Trained { tokens: merger.tokens, merges })
-}
-
 fn check(options: &Options) -> Result<()> {
     let specials = &options.special_tokens;
     if options.vocab_size < 256 + specials.len() || options.vocab_size > 1 << 24 {
@@ -233,12 +224,14 @@ const fn pair_of(left: u32, right: u32) -> u64 {
 }
 
 impl Merger {
-    fn new(
-        counted: Vec<(Vec<u8>, u64)>,
-        byte_ids: &[u32; 256],
-        tokens: Vec<Vec<u8>>,
-        options: &Options,
-    ) -> Self {
+    fn new(counted: Vec<(Vec<u8>, u64)>, options: &Options) -> Self {
+        let mut tokens: Vec<Vec<u8>> =
+            options.special_tokens.iter().map(|token| token.clone().into_bytes()).collect();
+        let mut byte_ids = [0_u32; 256];
+        for byte in alphabet() {
+            byte_ids[byte as usize] = tokens.len() as u32;
+            tokens.push(vec![byte]);
+        }
         let mut merger = Self {
             ids: (0..).zip(&tokens).map(|(id, token)| (token.clone(), id)).collect(),
             n_specials: options.special_tokens.len(),
@@ -252,7 +245,7 @@ impl Merger {
         };
         for (word, n) in counted {
             if word.len() > 1 {
-                merger.push_word(&word, n, byte_ids);
+                merger.push_word(&word, n, &byte_ids);
             }
         }
         let mut all: Vec<u64> = merger.pairs.keys().copied().collect();
