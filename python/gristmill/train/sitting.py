@@ -7,9 +7,9 @@ import math
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -193,4 +193,8 @@ def _perplexity(loss: float | None) -> float | None:
 def _versions(recipe: TrainRecipe) -> dict[str, str]:
     names = ["gristmill", "torch", "transformers", "safetensors"]
     names += ["deepspeed"] if recipe.engine.kind == "deepspeed" else []
-    return {"python": sys.version.split()[0]} | {name: version(name) for name in names}
+    found = {"python": sys.version.split()[0]}
+    for name in names:
+        with suppress(PackageNotFoundError):  # a source tree that is not installed
+            found[name] = version(name)
+    return found
