@@ -12,7 +12,7 @@ import gristmill
 PACKAGE = Path(gristmill.__file__).parent
 
 LAYERS = [
-    "errors files progress schema stage text config units tables _core __init__",
+    "errors files progress schema stage text config units tables weights _core __init__",
     "sources extract normalize dedup decontaminate pii licenses spdx tokenizer packing filters "
     "shards engines",
     "ledger steps recipe init build corpus cards trace verify",

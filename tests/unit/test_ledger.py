@@ -99,7 +99,8 @@ def test_every_document_has_the_row_that_following_it_gives(texts, n_streaming, 
 
     assert [row["id"] for row in rows] == docs["id"].to_pylist()
     for row, text in zip(rows, texts, strict=True):
-        assert {key: row[key] for key in (twin := follow(text, STAGES))} == twin
+        twin = follow(text, STAGES)
+        assert {key: row[key] for key in twin} == twin
     assert left["id"].to_pylist() == [row["id"] for row in rows if row["fate"] == "kept"]
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 
-import click
-
 from gristmill.cli import (  # noqa: F401 - importing a module registers its commands
     demo,
     build,
@@ -26,12 +24,4 @@ from gristmill.cli.app import app, run
 
 def main() -> None:
     """Run the command line and exit with the interface's code."""
-    sys.exit(run(_invoke))
-
-
-def _invoke() -> int:
-    try:
-        return int(app(standalone_mode=False) or 0)
-    except click.ClickException as error:
-        error.show()
-        return 2
+    sys.exit(run(app))

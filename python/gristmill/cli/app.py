@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import json
 import signal
-import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import Annotated, Any
@@ -31,6 +30,8 @@ app = typer.Typer(
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")
 ]
+
+CTRL_C = 130
 
 stdout = Console()
 stderr = Console(stderr=True, highlight=False)
@@ -57,11 +58,13 @@ def run(invoke: Callable[[], Any]) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     show()
     try:
-        return int(invoke() or 0)
-    except typer.Exit as end:
-        return int(end.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        return _fail("stopped by Ctrl-C; the same command goes on from here", 130)
+        invoke()
+    except SystemExit as end:  # Typer's own end: done, wrong use (2) or Ctrl-C (130)
+        if end.code == CTRL_C:
+            return _fail("stopped by Ctrl-C; the same command goes on from here", CTRL_C)
+        return int(end.code or 0)
+    except KeyboardInterrupt:
+        return _fail("stopped by Ctrl-C; the same command goes on from here", CTRL_C)
     except GristmillError as error:
         return _fail(str(error), error.exit_code)
     except OSError as error:
@@ -71,10 +74,8 @@ def run(invoke: Callable[[], Any]) -> int:
                 "then run the same command again: it goes on from here",
                 InterruptedRunError.exit_code,
             )
-        if error.errno == errno.EPIPE:
-            sys.stderr.close()
-            return 0
         return _fail(str(error), 1)
+    return 0
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -20,5 +20,6 @@ pub mod signals;
 pub mod suffix_array;
 pub mod suffix_index;
 pub mod text;
+pub mod threads;
 pub mod union_find;
 pub mod winnowing;

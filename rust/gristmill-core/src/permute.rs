@@ -65,18 +65,24 @@ impl Permutation {
         Some(value)
     }
 
-    /// The numbers at positions `start..start + count`.
+    /// The numbers at positions `start`, `start + step`, … , `count` of them.
     ///
     /// # Errors
     ///
-    /// [`Error::Parameter`] when the range leaves `0..n`.
-    pub fn range(&self, start: u64, count: u64) -> Result<Vec<u64>> {
-        match start.checked_add(count) {
-            Some(end) if end <= self.n => Ok((start..end).filter_map(|i| self.get(i)).collect()),
+    /// [`Error::Parameter`] when a position is `n` or more.
+    pub fn stride(&self, start: u64, count: u64, step: u64) -> Result<Vec<u64>> {
+        let last = count
+            .checked_sub(1)
+            .map(|steps| steps.checked_mul(step).and_then(|distance| start.checked_add(distance)));
+        match last {
+            None => Ok(Vec::new()),
+            Some(Some(last)) if last < self.n => {
+                Ok((0..count).filter_map(|k| self.get(start + k * step)).collect())
+            }
             _ => Err(Error::Parameter {
-                name: "start + count",
-                value: format!("{start} + {count}"),
-                allowed: "at most n",
+                name: "positions",
+                value: format!("{count} from {start} in steps of {step}"),
+                allowed: "those below n",
             }),
         }
     }

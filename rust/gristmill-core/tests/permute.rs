@@ -4,7 +4,7 @@ use gristmill_core::permute::Permutation;
 use proptest::prelude::*;
 
 fn is_bijection(n: u64, key: u64) -> bool {
-    let mut order = Permutation::new(n, key).range(0, n).unwrap();
+    let mut order = Permutation::new(n, key).stride(0, n, 1).unwrap();
     order.sort_unstable();
     order.into_iter().eq(0..n)
 }
@@ -44,25 +44,29 @@ proptest! {
         let order = Permutation::new(n, key);
         let (a, b) = (a % n, b % n);
         let (start, end) = (a.min(b), a.max(b));
-        let whole = order.range(0, n).unwrap();
-        let part = order.range(start, end - start).unwrap();
+        let whole = order.stride(0, n, 1).unwrap();
+        let part = order.stride(start, end - start, 1).unwrap();
         prop_assert_eq!(&whole[start as usize..end as usize], &part[..]);
+        let thirds = order.stride(start, (end - start) / 3, 3).unwrap();
+        prop_assert!(thirds.iter().eq(part.iter().step_by(3).take(thirds.len())));
     }
 }
 
 #[test]
 fn a_stretch_past_the_end_is_refused() {
     let order = Permutation::new(10, 1);
-    assert!(order.range(5, 6).is_err());
-    assert!(order.range(u64::MAX, 2).is_err());
-    assert_eq!(order.range(10, 0).unwrap(), Vec::<u64>::new());
+    assert!(order.stride(5, 6, 1).is_err());
+    assert!(order.stride(4, 3, 3).is_err());
+    assert!(order.stride(u64::MAX, 2, 1).is_err());
+    assert!(order.stride(1, u64::MAX, u64::MAX).is_err());
+    assert_eq!(order.stride(10, 0, 1).unwrap(), Vec::<u64>::new());
     assert_eq!(order.get(10), None);
 }
 
 #[test]
 fn another_key_gives_another_order() {
     let orders: std::collections::HashSet<Vec<u64>> =
-        (0..200).map(|key| Permutation::new(50, key).range(0, 50).unwrap()).collect();
+        (0..200).map(|key| Permutation::new(50, key).stride(0, 50, 1).unwrap()).collect();
     assert_eq!(orders.len(), 200);
 }
 
@@ -74,12 +78,13 @@ fn no_position_prefers_a_number() {
     const KEYS: u64 = 16_000;
     let mut counts = [[0_f64; N]; N];
     for key in 0..KEYS {
-        for (place, number) in Permutation::new(16, key).range(0, 16).unwrap().iter().enumerate() {
+        for (place, number) in
+            Permutation::new(16, key).stride(0, 16, 1).unwrap().iter().enumerate()
+        {
             counts[place][*number as usize] += 1.0;
         }
     }
     let expected = KEYS as f64 / N as f64;
-    let chi: f64 =
-        counts.iter().flatten().map(|count| (count - expected).powi(2) / expected).sum();
+    let chi: f64 = counts.iter().flatten().map(|count| (count - expected).powi(2) / expected).sum();
     assert!(chi < 310.0, "chi-square {chi}");
 }

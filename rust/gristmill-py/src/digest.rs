@@ -11,24 +11,34 @@ use pyo3::types::PyTuple;
 
 use crate::arrow::{Batches, Texts};
 
-/// Run `kernel` on the bytes of any contiguous buffer, outside the interpreter.
-pub fn with_bytes<T: Send>(
+/// Take any buffer whose bytes lie in one stretch.
+pub fn contiguous(buffer: &Bound<'_, PyAny>) -> PyResult<PyUntypedBuffer> {
+    let view = PyUntypedBuffer::get(buffer)?;
+    if view.is_c_contiguous() {
+        Ok(view)
+    } else {
+        Err(PyValueError::new_err("the buffer is not contiguous; copy it first"))
+    }
+}
+
+/// The bytes of a buffer that [`contiguous`] gave.
+pub fn bytes_of(view: &PyUntypedBuffer) -> &[u8] {
+    if view.len_bytes() == 0 || !view.is_c_contiguous() {
+        return &[];
+    }
+    // SAFETY: the exporter keeps `len_bytes` bytes at `buf_ptr` alive and in place until `view` is
+    // dropped, and the slice borrows `view`; they are only read. A thread that writes into the
+    // buffer meanwhile breaks the caller's side of the contract.
+    unsafe { std::slice::from_raw_parts(view.buf_ptr().cast::<u8>(), view.len_bytes()) }
+}
+
+/// Run `kernel` on the bytes of a buffer, outside the interpreter.
+fn with_bytes<T: Send>(
     buffer: &Bound<'_, PyAny>,
     kernel: impl FnOnce(&[u8]) -> T + Send,
 ) -> PyResult<T> {
-    let view = PyUntypedBuffer::get(buffer)?;
-    if !view.is_c_contiguous() {
-        return Err(PyValueError::new_err("the buffer is not contiguous; copy it first"));
-    }
-    let bytes: &[u8] = if view.len_bytes() == 0 {
-        &[]
-    } else {
-        // SAFETY: the exporter keeps `len_bytes` bytes at `buf_ptr` alive and in place until `view`
-        // is dropped, which is after `kernel` has returned; they are only read. A thread that
-        // writes into the buffer meanwhile breaks the caller's side of the contract.
-        unsafe { std::slice::from_raw_parts(view.buf_ptr().cast::<u8>(), view.len_bytes()) }
-    };
-    Ok(buffer.py().detach(|| kernel(bytes)))
+    let view = contiguous(buffer)?;
+    Ok(buffer.py().detach(|| kernel(bytes_of(&view))))
 }
 
 /// The 64-bit xxh3 of a buffer, as 16 hexadecimal digits.

@@ -21,8 +21,12 @@ mod _core {
     use crate::arrow::Batches;
 
     // ---- bpe.rs ----
+    #[pymodule_export]
+    use crate::bpe::{PyBpeEncoder, PyBpeTrainer};
 
     // ---- dedup.rs ----
+    #[pymodule_export]
+    use crate::dedup::{document_hashes, exact_duplicates, near_duplicates};
 
     // ---- digest.rs ----
     #[pymodule_export]
@@ -31,14 +35,20 @@ mod _core {
     };
 
     // ---- pack.rs ----
+    #[pymodule_export]
+    use crate::pack::{Packer, RowReader};
 
     // ---- permute.rs ----
     #[pymodule_export]
     use crate::permute::permute;
 
     // ---- pii.rs ----
+    #[pymodule_export]
+    use crate::pii::{find_pii, scrub_pii};
 
     // ---- signals.rs ----
+    #[pymodule_export]
+    use crate::signals::quality_signals;
 
     // ---- suffix_index.rs ----
 }

@@ -1,0 +1,205 @@
+"""``gristmill tokenizer``: train a byte-level BPE, and turn documents into packed shards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import typer
+from rich.table import Table
+
+from gristmill.cli.app import Json, app, report
+from gristmill.errors import DataRefusedError, RecipeError
+from gristmill.progress import progress
+
+MAX_BAD_FRACTION = 0.001
+SAMPLE_BYTES = 2 << 20
+
+commands = typer.Typer(no_args_is_help=True, help="Train a tokenizer; encode documents with it.")
+app.add_typer(commands, name="tokenizer", rich_help_panel="Corpus")
+
+
+class Pattern(StrEnum):
+    """How texts are cut into words."""
+
+    gpt2 = "gpt2"
+    cl100k = "cl100k"
+    o200k = "o200k"
+    llama3 = "llama3"
+
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="INPUT...",
+        help="Files, globs, folders or URLs of JSONL, Parquet, Arrow or text; plain, gzip or zstd.",
+        show_default=False,
+    ),
+]
+Threads = Annotated[int, typer.Option(min=1, help="The result is the same for any number.")]
+
+
+@dataclass
+class Reading:
+    """Documents of several inputs in order, counted as they pass."""
+
+    inputs: list[str]
+    docs: int = 0
+    bad: int = 0
+    text_bytes: int = 0
+    sample: list[pa.Array] = field(default_factory=list)
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Read all inputs.
+
+        Raises:
+            DataRefusedError: Too many records were no documents.
+        """
+        from gristmill.sources import open_source
+
+        sources = [open_source(name=Path(path).name or path, path=path) for path in self.inputs]
+        with progress("read", unit="MB") as advance:
+            for source in sources:
+                for split in source.splits():
+                    for batch in source.read(split):
+                        advance(self._count(batch.docs, len(batch.bad)) / 1e6)
+                        yield batch.docs
+        if self.bad > MAX_BAD_FRACTION * (self.docs + self.bad):
+            raise DataRefusedError(
+                f"{self.bad} of {self.docs + self.bad} records are no documents with a text; at "
+                f"most {MAX_BAD_FRACTION:.1%} may be bad"
+            )
+        if not self.docs:
+            raise RecipeError(f"there are no documents in {', '.join(self.inputs)}")
+
+    def _count(self, docs: pa.Table, bad: int) -> int:
+        n_bytes = int(pc.sum(pc.binary_length(docs["text"])).as_py() or 0)
+        if self.text_bytes < SAMPLE_BYTES and docs.num_rows:
+            rows = max(1, docs.num_rows * SAMPLE_BYTES // max(n_bytes, 1))
+            self.sample.append(docs["text"].slice(0, rows).combine_chunks())
+        self.docs += docs.num_rows
+        self.bad += bad
+        self.text_bytes += n_bytes
+        return n_bytes
+
+    def bytes_per_token(self, tokenizer: Any) -> float:
+        """Mean length of a token on the first megabytes read."""
+        sample = pa.chunked_array(self.sample)
+        n_bytes = pc.sum(pc.binary_length(sample)).as_py()
+        return float(n_bytes / max(1, pc.sum(tokenizer.count(sample)).as_py()))
+
+
+@commands.command("train")
+def train_command(
+    inputs: Inputs,
+    vocab_size: Annotated[
+        int, typer.Option(help="Tokens, with the 256 bytes and the special ones.", min=256)
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for tokenizer.json.")],
+    pattern: Annotated[Pattern, typer.Option(help="How texts are cut into words.")] = Pattern.gpt2,
+    threads: Threads = 1,
+    min_frequency: Annotated[
+        int, typer.Option(min=1, help="Merge only pairs that occur at least so often.")
+    ] = 1,
+    special: Annotated[
+        list[str] | None,
+        typer.Option(help="A special token, `<|endoftext|>` when none is given. Repeatable."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Learn a byte-level BPE vocabulary that `tokenizers` and `transformers` open.
+
+    **Example:** `gristmill tokenizer train data/*.jsonl.zst --vocab-size 32000 --out tok`
+    """
+    from gristmill.tokenizer import END_OF_TEXT, Tokenizer
+
+    reading, start = Reading(inputs), time.perf_counter()
+    try:
+        tokenizer = Tokenizer.train_batches(
+            (docs["text"] for docs in reading.tables()),
+            vocab_size,
+            pattern.value,
+            special or [END_OF_TEXT],
+            threads,
+            min_frequency=min_frequency,
+        )
+    except ValueError as error:
+        raise RecipeError(str(error)) from None
+    seconds = time.perf_counter() - start
+    tokenizer.save(out)
+    _report_training(out, tokenizer, reading, seconds, as_json)
+
+
+def _report_training(
+    out: Path, tokenizer: Any, reading: Reading, seconds: float, as_json: bool
+) -> None:
+    result = {
+        "path": str(out / "tokenizer.json"),
+        "vocab_size": tokenizer.vocab_size,
+        "pattern": tokenizer.pattern,
+        "documents": reading.docs,
+        "bad_records": reading.bad,
+        "bytes": reading.text_bytes,
+        "seconds": round(seconds, 3),
+        "mb_per_s": round(reading.text_bytes / 1e6 / seconds, 2),
+        "bytes_per_token": round(reading.bytes_per_token(tokenizer), 4),
+    }
+    table = Table("vocabulary", "MB of text", "seconds", "MB/s", "bytes per token", title=str(out))
+    table.add_row(
+        f"{result['vocab_size']:,}",
+        f"{reading.text_bytes / 1e6:,.1f}",
+        f"{seconds:.1f}",
+        f"{result['mb_per_s']:,.1f}",
+        f"{result['bytes_per_token']:.2f}",
+    )
+    report(result, as_json, table)
+
+
+@commands.command("encode")
+def encode_command(
+    inputs: Inputs,
+    tokenizer: Annotated[Path, typer.Option(help="tokenizer.json, or its folder.")],
+    out: Annotated[Path, typer.Option(help="Folder for the shards and their manifest.")],
+    seq_len: Annotated[int, typer.Option(min=2, help="Tokens in a row.")] = 2048,
+    validation: Annotated[
+        float, typer.Option(min=0, max=1, help="Fraction of documents held out.")
+    ] = 0.005,
+    threads: Threads = 1,
+    as_json: Json = False,
+) -> None:
+    """Tokenize documents and pack them into shards for training.
+
+    **Example:** `gristmill tokenizer encode data/*.parquet --tokenizer tok --out shards`
+    """
+    from gristmill.shards.write import write_shards
+    from gristmill.tokenizer import Tokenizer
+
+    loaded, reading, start = Tokenizer.load(tokenizer), Reading(inputs), time.perf_counter()
+    manifest = write_shards(
+        reading.tables(), loaded, out, seq_len=seq_len, validation=validation, threads=threads
+    )
+    seconds = time.perf_counter() - start
+    splits = manifest["splits"]
+    table = Table("split", "documents", "rows", "tokens", title=str(out))
+    for name, counts in splits.items():
+        table.add_row(name, *(f"{counts[key]:,}" for key in ("documents", "rows", "tokens")))
+    tokens = sum(counts["tokens"] for counts in splits.values())
+    result = {
+        "path": str(out),
+        "fingerprint": manifest["fingerprint"],
+        "splits": splits,
+        "documents": reading.docs,
+        "bad_records": reading.bad,
+        "bytes": reading.text_bytes,
+        "seconds": round(seconds, 3),
+        "tokens_per_s": round(tokens / seconds),
+    }
+    report(
+        result, as_json, table, f"{tokens:,} tokens in {seconds:.1f} s ({tokens / seconds:,.0f}/s)"
+    )

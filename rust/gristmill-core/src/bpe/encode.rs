@@ -1,0 +1,354 @@
+//! Texts to token ids and back.
+
+use std::sync::{Mutex, PoisonError};
+
+use hashbrown::HashMap;
+use regex::Regex;
+
+use super::cache::Cache;
+use super::merge::merge_word;
+use super::parallel;
+use super::pretokenize::Pattern;
+use super::vocab::Vocabulary;
+use crate::{Error, Result};
+
+/// What becomes of a special token that is spelled out in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Specials {
+    /// It is text like any other: nobody who writes a document can end it.
+    Text,
+    /// It becomes the special token's id.
+    Encode,
+    /// The text is refused.
+    Refuse,
+}
+
+impl Specials {
+    /// The policy of a name: `text`, `encode` or `refuse`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Parameter`] when there is no such policy.
+    pub fn from_name(name: &str) -> Result<Self> {
+        match name {
+            "text" => Ok(Self::Text),
+            "encode" => Ok(Self::Encode),
+            "refuse" => Ok(Self::Refuse),
+            _ => Err(Error::Parameter {
+                name: "specials",
+                value: format!("{name:?}"),
+                allowed: "text, encode or refuse",
+            }),
+        }
+    }
+}
+
+/// A token matched in the text before it is cut into words.
+#[derive(Debug, Clone)]
+pub struct AddedToken {
+    /// What is matched.
+    pub content: String,
+    /// Its id.
+    pub id: u32,
+    /// Whether the policy [`Specials`] decides about it; others are always matched.
+    pub special: bool,
+}
+
+/// How texts are prepared before merging, as a `tokenizer.json` declares it.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How texts are cut into words.
+    pub pattern: Pattern,
+    /// A word that is a token as a whole takes its id without merging (Llama 3).
+    pub ignore_merges: bool,
+    /// A space is put before a text that does not begin with one.
+    pub add_prefix_space: bool,
+}
+
+/// The ids of several texts, one after the other.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Encoded {
+    /// The ids of all texts.
+    pub ids: Vec<u32>,
+    /// Text `i` has the ids from `offsets[i]` to `offsets[i + 1]`.
+    pub offsets: Vec<i64>,
+}
+
+/// A vocabulary ready to encode; calls from several threads share it.
+pub struct Encoder {
+    vocab: Vocabulary,
+    options: Options,
+    whole_words: HashMap<Box<[u8]>, u32>,
+    added: Added,
+    caches: Mutex<Vec<Cache>>,
+}
+
+impl Encoder {
+    /// Prepare a vocabulary for encoding.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Format`] when the added tokens cannot be matched (an empty one, or too many).
+    pub fn new(vocab: Vocabulary, options: Options, added: Vec<AddedToken>) -> Result<Self> {
+        let mut whole_words = HashMap::new();
+        if options.ignore_merges {
+            let ids = (0..).take(vocab.len());
+            let tokens = ids.filter_map(|id: u32| vocab.token(id).map(|token| (token, id)));
+            whole_words = tokens.map(|(token, id)| (token.into(), id)).collect();
+            for token in &added {
+                whole_words.remove(token.content.as_bytes());
+            }
+        }
+        Ok(Self {
+            vocab,
+            options,
+            whole_words,
+            added: Added::new(added)?,
+            caches: Mutex::default(),
+        })
+    }
+
+    /// The tokens behind the ids.
+    pub fn vocabulary(&self) -> &Vocabulary {
+        &self.vocab
+    }
+
+    /// The ids of one text.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Format`] for a text of 4 GiB or more, or one that `specials` refuses.
+    pub fn encode(&self, text: &str, specials: Specials) -> Result<Vec<u32>> {
+        Ok(self.encode_batch(&[text], specials, 1)?.ids)
+    }
+
+    /// The ids of many texts; the same for any number of `threads`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Encoder::encode`], naming the text; [`Error::Parameter`] for zero threads.
+    pub fn encode_batch(
+        &self,
+        texts: &[&str],
+        specials: Specials,
+        threads: usize,
+    ) -> Result<Encoded> {
+        let chunks = parallel::chunks(texts);
+        let parts = self.with_caches(threads, chunks.len(), |caches| {
+            parallel::map(chunks.len(), caches, |cache, i| {
+                self.encode_chunk(texts, chunks[i].clone(), specials, cache)
+            })
+        })?;
+        join(parts)
+    }
+
+    /// The number of ids of each text.
+    ///
+    /// # Errors
+    ///
+    /// As [`Encoder::encode_batch`].
+    pub fn count_batch(
+        &self,
+        texts: &[&str],
+        specials: Specials,
+        threads: usize,
+    ) -> Result<Vec<u64>> {
+        let chunks = parallel::chunks(texts);
+        let parts = self.with_caches(threads, chunks.len(), |caches| {
+            parallel::map(chunks.len(), caches, |cache, i| {
+                let part = self.encode_chunk(texts, chunks[i].clone(), specials, cache)?;
+                Ok(part.offsets.windows(2).map(|ends| (ends[1] - ends[0]) as u64).collect())
+            })
+        })?;
+        let parts: Result<Vec<Vec<u64>>> = parts.into_iter().collect();
+        Ok(parts?.concat())
+    }
+
+    /// The bytes of a sequence of ids; without special tokens when `skip_special_tokens`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Format`] for an id that no token has.
+    pub fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(ids.len() * 4);
+        for (i, &id) in ids.iter().enumerate() {
+            let token = self.vocab.token(id).filter(|token| !token.is_empty());
+            let token = token.ok_or_else(|| Error::Format {
+                what: format!("token {i}"),
+                problem: format!("no token has id {id}; there are {} ids", self.vocab.len()),
+            })?;
+            if !(skip_special_tokens && self.added.special_ids.contains(&id)) {
+                bytes.extend_from_slice(token);
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Lend `work` a cache for each thread, and keep the caches warm for the next call.
+    fn with_caches<T>(
+        &self,
+        threads: usize,
+        n_tasks: usize,
+        work: impl FnOnce(&mut [Cache]) -> T,
+    ) -> Result<T> {
+        if threads == 0 {
+            return Err(Error::Parameter {
+                name: "threads",
+                value: threads.to_string(),
+                allowed: "at least 1",
+            });
+        }
+        let n = threads.min(n_tasks);
+        let mut caches = {
+            let mut pool = self.caches.lock().unwrap_or_else(PoisonError::into_inner);
+            let kept = pool.len().saturating_sub(n);
+            pool.split_off(kept)
+        };
+        caches.resize_with(n, Cache::new);
+        let result = work(&mut caches);
+        self.caches.lock().unwrap_or_else(PoisonError::into_inner).append(&mut caches);
+        Ok(result)
+    }
+
+    fn encode_chunk(
+        &self,
+        texts: &[&str],
+        chunk: std::ops::Range<usize>,
+        specials: Specials,
+        cache: &mut Cache,
+    ) -> Result<Encoded> {
+        let texts = texts.get(chunk.clone()).unwrap_or_default();
+        let bytes: usize = texts.iter().map(|text| text.len()).sum();
+        let mut encoded = Encoded {
+            ids: Vec::with_capacity(bytes / 3),
+            offsets: Vec::with_capacity(texts.len()),
+        };
+        encoded.offsets.push(0);
+        for (i, text) in texts.iter().enumerate() {
+            let refuse = |problem: String| Error::Format {
+                what: format!("text {}", chunk.start + i),
+                problem,
+            };
+            self.encode_into(text, specials, cache, &mut encoded.ids).map_err(refuse)?;
+            encoded.offsets.push(encoded.ids.len() as i64);
+        }
+        Ok(encoded)
+    }
+
+    fn encode_into(
+        &self,
+        text: &str,
+        specials: Specials,
+        cache: &mut Cache,
+        ids: &mut Vec<u32>,
+    ) -> std::result::Result<(), String> {
+        if text.len() >= u32::MAX as usize {
+            return Err(format!("it has {} bytes; less than 4 GiB is allowed", text.len()));
+        }
+        let matcher = match specials {
+            Specials::Text => &self.added.plain,
+            Specials::Encode | Specials::Refuse => &self.added.all,
+        };
+        let mut start = 0;
+        if let Some(matcher) = matcher {
+            for found in matcher.find_iter(text) {
+                let (id, special) = self.added.by_content[found.as_str()];
+                if special && specials == Specials::Refuse {
+                    return Err(format!(
+                        "it spells out the special token {:?} at byte {}",
+                        found.as_str(),
+                        found.start()
+                    ));
+                }
+                self.encode_segment(&text[start..found.start()], cache, ids);
+                ids.push(id);
+                start = found.end();
+            }
+        }
+        self.encode_segment(&text[start..], cache, ids);
+        Ok(())
+    }
+
+    fn encode_segment(&self, text: &str, cache: &mut Cache, ids: &mut Vec<u32>) {
+        if self.options.add_prefix_space && !text.is_empty() && !text.starts_with(' ') {
+            self.encode_words(&format!(" {text}"), cache, ids);
+        } else {
+            self.encode_words(text, cache, ids);
+        }
+    }
+
+    fn encode_words(&self, text: &str, cache: &mut Cache, ids: &mut Vec<u32>) {
+        let bytes = text.as_bytes();
+        self.options.pattern.split(text, |start, end| {
+            cache.encode(bytes, start, end, ids, |word, ids| self.encode_word(word, ids));
+        });
+    }
+
+    fn encode_word(&self, word: &[u8], ids: &mut Vec<u32>) {
+        match self.whole_words.get(word) {
+            Some(&id) => ids.push(id),
+            None => merge_word(&self.vocab, word, ids),
+        }
+    }
+}
+
+/// The added tokens and how they are found: the leftmost, and the longest of those.
+struct Added {
+    plain: Option<Regex>,
+    all: Option<Regex>,
+    by_content: HashMap<String, (u32, bool)>,
+    special_ids: Vec<u32>,
+}
+
+impl Added {
+    fn new(tokens: Vec<AddedToken>) -> Result<Self> {
+        let matcher = |with_special: bool| {
+            let wanted = tokens.iter().filter(|token| with_special || !token.special);
+            matcher(wanted.map(|token| token.content.as_str()).collect())
+        };
+        Ok(Self {
+            plain: matcher(false)?,
+            all: matcher(true)?,
+            special_ids: tokens
+                .iter()
+                .filter(|token| token.special)
+                .map(|token| token.id)
+                .collect(),
+            by_content: tokens
+                .into_iter()
+                .map(|token| (token.content, (token.id, token.special)))
+                .collect(),
+        })
+    }
+}
+
+fn matcher(mut contents: Vec<&str>) -> Result<Option<Regex>> {
+    let refused = |problem: String| Error::Format { what: "added tokens".to_owned(), problem };
+    if contents.is_empty() {
+        return Ok(None);
+    }
+    if contents.contains(&"") {
+        return Err(refused("one of them is empty".to_owned()));
+    }
+    // an expression takes the first alternative that matches, so the longest go first
+    contents.sort_by_key(|content| std::cmp::Reverse(content.len()));
+    let alternatives: Vec<_> = contents.into_iter().map(regex::escape).collect();
+    Regex::new(&alternatives.join("|")).map(Some).map_err(|error| refused(error.to_string()))
+}
+
+fn join(parts: Vec<Result<Encoded>>) -> Result<Encoded> {
+    let mut parts = parts.into_iter();
+    let Some(first) = parts.next() else {
+        return Ok(Encoded { ids: Vec::new(), offsets: vec![0] });
+    };
+    let mut whole = first?;
+    let rest: Vec<Encoded> = parts.collect::<Result<_>>()?;
+    whole.ids.reserve_exact(rest.iter().map(|part| part.ids.len()).sum());
+    whole.offsets.reserve_exact(rest.iter().map(|part| part.offsets.len()).sum());
+    for part in rest {
+        let base = whole.ids.len() as i64;
+        whole.ids.extend_from_slice(&part.ids);
+        whole.offsets.extend(part.offsets.iter().skip(1).map(|offset| base + offset));
+    }
+    Ok(whole)
+}
