@@ -132,21 +132,21 @@ class RowReader:
     """Reads rows out of mapped files into the arrays a model takes; `width` is 2 or 4 bytes."""
 
     def __new__(cls, files: Sequence[Buffer], seq_len: int, width: int) -> RowReader: ...
-    def expand(self, places: Buffer, out: Buffer) -> None:
+    def expand(self, places: Buffer, rows: Buffer, out: Buffer) -> None:
         """Expand rows into `out`.
 
         Args:
-            places: ``uint64[B, 5]``, contiguous: for each row its file, the byte offsets of its ids
+            places: ``uint64[n, 5]``, contiguous: for each row its file, the byte offsets of its ids
                 and of its piece lengths, the number of its pieces, and its padding in tokens.
+            rows: ``int64[B]``, contiguous: which of them.
             out: ``int64[4, B, T]``, contiguous: filled with the ids, the labels (-100 at the first
                 token of each piece and on padding), the position within the piece, and the number
                 of the piece (-1 on padding).
 
         Raises:
-            IndexError: A place lies outside its file.
+            IndexError: A row is not below *n*, or its place lies outside its file.
             CoreError: Piece lengths do not sum to the row.
         """
-
 
 # ---- end pack.rs ----
 

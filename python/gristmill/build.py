@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -164,8 +165,10 @@ def plan(run: Run) -> list[FilterJob]:
     for options in sorted(run.recipe.sources, key=lambda source: source.name):
         splits = steps.open_from(options, run.recipe.folder).splits()
         groups: list[list[Split]] = [splits] if run.limit else [[split] for split in splits]
-        for group in groups:
-            jobs.append(FilterJob(run.out, run.recipe, options.name, tuple(group), run.limit))
+        jobs += [
+            FilterJob(run.out, run.recipe, options.name, tuple(group), run.limit)
+            for group in groups
+        ]
     run.inputs = fingerprint([job.key for job in jobs])
     return jobs
 
@@ -235,7 +238,7 @@ def scrub_and_write(run: Run, inputs: list[Record]) -> list[Record]:
     cuts = [0, *_cuts(n_bytes), len(n_bytes)] if len(n_bytes) else [0, 0]
     jobs = [
         WriteJob(run.out, run.recipe, tuple(inputs), part, start, stop)
-        for part, (start, stop) in enumerate(zip(cuts, cuts[1:], strict=False))
+        for part, (start, stop) in enumerate(pairwise(cuts))
     ]
     records = []
     with progress("write documents", total=len(n_bytes), unit="docs") as advance:

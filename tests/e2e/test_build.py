@@ -6,7 +6,6 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 from corpora import BOILERPLATE, DATA, digests, texts, write_input
-
 from gristmill.build import build
 from gristmill.corpus import Corpus
 from gristmill.errors import DataRefusedError, GristmillError, RecipeError
