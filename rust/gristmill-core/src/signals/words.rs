@@ -211,6 +211,13 @@ fn find(text: &str, wanted: impl Fn(char) -> bool) -> usize {
     text.find(wanted).unwrap_or(text.len())
 }
 
+/// The words of a part without white space.
+pub(super) fn cut_part(part: &str) -> Vec<&str> {
+    let mut cuts = Vec::new();
+    RULES.cut(part, &mut cuts);
+    cuts.into_iter().map(|cut| &part[cut]).collect()
+}
+
 static RULES: LazyLock<Rules> = LazyLock::new(Rules::new);
 
 /// The tokenizer's exceptions.
@@ -448,10 +455,8 @@ fn ends_before_dot(before: Option<char>, second: Option<char>) -> bool {
 /// Signs that a dot is cut off behind, letters and digits apart.
 fn is_before_dot(c: char) -> bool {
     match c {
-        '%' | '-' | '+' | '|' => true,
-        '²' | '\u{3008}' | '\u{3009}' => true,
-        '\u{300A}'..='\u{3011}' | '〔' | '〕' => true,
-        '、' | '。' | '۔' | '।' => true,
+        '%' | '-' | '+' | '|' | '²' => true,
+        '–' | '—' => false,
         _ => is_affix(c) && !in_ranges(classes::ICONS, c),
     }
 }
