@@ -21,7 +21,7 @@ STAGES = [
     "ledger/",
     "tokenizer/",
     "shards/",
-    "index/",
+    "index",
     "run.json",
     "card/",
 ]

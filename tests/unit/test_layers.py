@@ -11,8 +11,8 @@ import pytest
 PACKAGE = Path(gristmill.__file__).parent
 
 LAYERS = [
-    "errors files progress schema stage text config units tables weights _core __init__",
-    "sources extract normalize dedup decontaminate pii licenses spdx tokenizer packing filters "
+    "errors files progress schema stage text config units tables spdx weights _core __init__",
+    "sources extract normalize dedup decontaminate pii licenses tokenizer packing filters "
     "shards engines",
     "ledger steps recipe init build corpus cards trace verify",
     "train finetune evaluate export",
