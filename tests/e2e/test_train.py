@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from training_corpus import recipe, write_corpus
 
 from gristmill.errors import IntegrityError, NotBuiltYetError, RecipeError
 from gristmill.evaluate import evaluate, perplexity
 from gristmill.shards.read import Shards
 from gristmill.train import train
 from gristmill.train.loop import Loop
+from training_corpus import recipe, write_corpus
 
 ROOT = Path(__file__).parents[2]
 
@@ -191,7 +191,9 @@ def test_transformers_alone_gives_the_perplexity(whole, corpus):
 def test_bits_per_byte_of_a_file_count_its_bytes(whole, tmp_path):
     text = "the old mill grinds grain — into flour 🌾"
     (tmp_path / "a.txt").write_text(text)
-    (tmp_path / "a.jsonl").write_text(json.dumps({"text": text}) + "\n\n" + json.dumps({"text": text}))
+    (tmp_path / "a.jsonl").write_text(
+        json.dumps({"text": text}) + "\n\n" + json.dumps({"text": text})
+    )
     one = perplexity(whole["model"], tmp_path / "a.txt")
     first = 1 if one["bytes"] == len(text.encode()) - 1 else len("the")
     assert one["bytes"] == len(text.encode()) - first  # the first token is not predicted

@@ -1,6 +1,7 @@
 """Learning-rate schedules, against their definitions at the ends and in the middle."""
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -21,10 +22,8 @@ def test_the_rate_rises_to_one_then_never_rises_and_stays_in_its_bounds(
     )
     rates = [factor(step, schedule) for step in range(1, steps + 1)]
     peak = max(schedule.warmup_steps, 1) - 1
-    assert all(low < high for low, high in zip(rates[:peak], rates[1 : peak + 1], strict=False))
-    assert all(
-        low <= high + 1e-12 for high, low in zip(rates[peak:], rates[peak + 1 :], strict=False)
-    )
+    assert all(low < high for low, high in pairwise(rates[: peak + 1]))
+    assert all(low <= high + 1e-12 for high, low in pairwise(rates[peak:]))
     assert all(0 < rate <= 1 or rate == final for rate in rates)
     if schedule.warmup_steps:
         assert rates[peak] == 1

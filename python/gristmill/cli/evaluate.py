@@ -31,7 +31,9 @@ def eval_command(
 
     names = [task.strip() for task in tasks.split(",") if task.strip()]
     results = evaluate(model, names, data, corpus)
-    figures = {name: results["perplexity"][name] for name in ("loss", "perplexity", "bits_per_byte")}
+    figures = {
+        name: results["perplexity"][name] for name in ("loss", "perplexity", "bits_per_byte")
+    }
     content = {"model": str(model), **figures, "tasks": results}
     report(content, as_json, *map(_table, results.values()))
 

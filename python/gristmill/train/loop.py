@@ -111,7 +111,9 @@ class Loop:
     def _batches_of_steps(self) -> Iterator[list[Batch]]:
         """This process's rows of each step that is left, a list of passes a step."""
         recipe, place = self.recipe, self.engine.place
-        stream = self.data.stream(recipe.batch.micro_rows, recipe.seed, place.rank, place.world_size)
+        stream = self.data.stream(
+            recipe.batch.micro_rows, recipe.seed, place.rank, place.world_size
+        )
         seen = {"samples_seen": self.state.samples_seen, "fingerprint": stream.fingerprint}
         stream.load_state_dict(seen)
         rows, passes = stream.forever(), recipe.passes(place.world_size)

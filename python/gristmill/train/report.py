@@ -71,7 +71,7 @@ class Display(Protocol):
 def display(label: str, steps: int, first: bool) -> Iterator[Display]:
     """Show the steps of a run of `steps`: loss, tokens a second, time left."""
     if not first or not shown():
-        yield lambda step, loss, tokens_per_s, left_s: None
+        yield _nothing
     elif sys.stderr.isatty():
         yield from _bar(label, steps)
     else:
@@ -83,8 +83,17 @@ def say_validation(step: int, loss: float) -> None:
     say(f"step {step:,}: validation loss {loss:.4f}, perplexity {math.exp(min(loss, 700)):,.1f}")
 
 
+def _nothing(step: int, loss: float, tokens_per_s: float, left_s: float) -> None:
+    del step, loss, tokens_per_s, left_s
+
+
 def _bar(label: str, steps: int) -> Iterator[Display]:
-    columns = (TextColumn(label), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[at]}"))
+    columns = (
+        TextColumn(label),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[at]}"),
+    )
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(label, total=steps, at="")
 

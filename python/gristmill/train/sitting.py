@@ -76,7 +76,9 @@ def _locked(out: Path, place: Place) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > until:
-                    raise RecipeError(f"another run is training into {out}; use another `out`") from None
+                    raise RecipeError(
+                        f"another run is training into {out}; use another `out`"
+                    ) from None
                 time.sleep(0.2)
         yield
 
