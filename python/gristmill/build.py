@@ -180,20 +180,9 @@ def read_and_filter(run: Run, jobs: list[FilterJob]) -> list[Record]:
         for record in run_all(steps.filter_unit, jobs, engine=run.engine, workers=run.workers):
             records.append(run.take(record))
             advance(record.stats["stages"][0]["bytes_in"] / 1e6)
-    _refuse_empty(run, records)
     _refuse_bad(run)
     _refuse_same_ids(run, records)
     return records
-
-
-def _refuse_empty(run: Run, records: list[Record]) -> None:
-    found = {record.stats["source"] for record in records if record.stats["stages"][0]["docs_in"]}
-    for source in run.recipe.sources:
-        if source.name not in found:
-            raise RecipeError(
-                f"source {source.name!r} holds no document; check its path "
-                f"({source.path or source.format}) or remove it from the recipe"
-            )
 
 
 def _refuse_bad(run: Run) -> None:
