@@ -31,7 +31,11 @@ def eval_command(
 
     names = [task.strip() for task in tasks.split(",") if task.strip()]
     results = evaluate(model, names, data, corpus)
-    report({"model": str(model), "tasks": results}, as_json, *map(_table, results.values()))
+    figures = {
+        name: results["perplexity"][name] for name in ("loss", "perplexity", "bits_per_byte")
+    }
+    content = {"model": str(model), **figures, "tasks": results}
+    report(content, as_json, *map(_table, results.values()))
 
 
 def _table(result: dict[str, Any]) -> Table:

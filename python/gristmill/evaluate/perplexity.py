@@ -96,8 +96,9 @@ def row_bytes(rows: Rows, tokenizer: Tokenizer) -> Array:
         [0 if i in special else len(tokenizer.token_bytes(i)) for i in range(tokenizer.vocab_size)]
     )
     predicted = rows.labels[:, 1:]
-    spelled: Array = np.where(predicted == IGNORED, 0, lengths[np.maximum(predicted, 0)])
-    return spelled.sum(axis=1)
+    spelled = np.where(predicted == IGNORED, 0, lengths[np.maximum(predicted, 0)])
+    total: Array = spelled.sum(axis=1)
+    return total
 
 
 def _summary(nats: Array, n_tokens: Array, n_bytes: Array) -> dict[str, Any]:

@@ -101,9 +101,9 @@ def pack(texts: list[str], tokenizer: Tokenizer, seq_len: int, where: str) -> Ro
     end = tokenizer.end_token_id
     documents = [[*ids, end] for ids in tokenizer.encode_batch(texts).to_pylist() if ids]
     stream = np.array([token for ids in documents for token in ids], np.int64)
-    firsts = np.cumsum([0] + [len(ids) for ids in documents])[:-1] if documents else []
+    lengths = np.array([len(ids) for ids in documents], np.int64)
     labels = stream.copy()
-    labels[firsts] = IGNORED
+    labels[lengths.cumsum() - lengths] = IGNORED
     n_rows = -(-len(stream) // seq_len)
     padding = (0, n_rows * seq_len - len(stream))
     return Rows(

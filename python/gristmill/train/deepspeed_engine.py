@@ -11,7 +11,6 @@ import contextlib
 import io
 import logging
 import os
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -23,7 +22,7 @@ from gristmill.train.processes import Place
 from gristmill.train.recipe import TrainRecipe
 
 
-def quiet_deepspeed(device: str) -> ModuleType:
+def quiet_deepspeed(device: str) -> Any:
     """Import DeepSpeed without its log lines, its look for CUDA and its compiling."""
     os.environ.setdefault("DS_ACCELERATOR", device)
     os.environ.setdefault("DS_BUILD_OPS", "0")
@@ -54,7 +53,7 @@ class DeepSpeedEngine:
         self.stage = recipe.engine.stage
         deepspeed.init_distributed(auto_mpi_discovery=False, verbose=False)
         self.engine, *_ = deepspeed.initialize(
-            model=loss, optimizer=adamw(recipe, loss), config=_config(recipe, place, loss, passes)
+            model=loss, optimizer=adamw(recipe, loss), config=_config(recipe, loss, passes)
         )
         self._link_moments(step)
         if moments:
@@ -148,7 +147,7 @@ def _shape(parameter: Any) -> torch.Size:
     return shape
 
 
-def _config(recipe: TrainRecipe, place: Place, loss: nn.Module, passes: int) -> dict[str, Any]:
+def _config(recipe: TrainRecipe, loss: nn.Module, passes: int) -> dict[str, Any]:
     n_parameters = sum(parameter.numel() for parameter in loss.parameters())
     return {
         "train_batch_size": recipe.batch.rows,

@@ -6,7 +6,7 @@ so that a checkpoint of one engine or world size continues under any other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from typing import Any, Protocol
 
@@ -117,6 +117,7 @@ class SingleEngine:
 
     def accumulate(self, last: bool) -> Any:
         """A context in which gradients meet the other processes' only in the `last` pass."""
+        del last  # there are no others
         return nullcontext()
 
     def local(self, whole: Tensor, like: Tensor) -> Tensor:
@@ -133,7 +134,8 @@ class SingleEngine:
         with self.accumulate(last):
             losses_B: Tensor = self.module(tokens_BT, labels_BT)
             # The engines average gradients over processes; the loop's scale wants their sum.
-            (losses_B.sum() * (scale * self.place.world_size)).backward()
+            share = losses_B.sum() * (scale * self.place.world_size)
+            share.backward()  # type: ignore[no-untyped-call]
         return losses_B.detach()
 
     def step(self, lr: float) -> float:
@@ -172,8 +174,7 @@ class DdpEngine(SingleEngine):
 
     def accumulate(self, last: bool) -> Any:
         """See `SingleEngine.accumulate`."""
-        no_sync: Callable[[], Any] = self.module.no_sync
-        return nullcontext() if last else no_sync()
+        return nullcontext() if last else self.module.no_sync()  # type: ignore[operator]
 
     def losses(self, tokens_BT: Tensor, labels_BT: Tensor) -> Tensor:
         """See `Engine.losses`; without the wrapper, whose forward would talk to the others."""

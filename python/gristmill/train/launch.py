@@ -91,9 +91,7 @@ def _end(workers: list[subprocess.Popen[bytes]]) -> None:
         worker.wait()
 
 
-def _raise_first_failure(
-    workers: list[subprocess.Popen[bytes]], meeting: Path, logs: Path
-) -> None:
+def _raise_first_failure(workers: list[subprocess.Popen[bytes]], meeting: Path, logs: Path) -> None:
     """Raise what the process that failed first said, or what its end says when it said nothing."""
     said = [json.loads(path.read_bytes()) for path in meeting.glob("failure-*.json")]
     if said:
@@ -103,7 +101,9 @@ def _raise_first_failure(
     silent = [(rank, worker.returncode) for rank, worker in enumerate(workers) if worker.returncode]
     if silent:
         rank, code = silent[0]
-        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        how = (
+            f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        )
         hint = "; the system does that when memory runs out" if code == -signal.SIGKILL else ""
         raise GristmillError(
             f"training process {rank} {how}{hint}; its output is in {logs / f'rank-{rank}.log'}; "
@@ -119,7 +119,7 @@ def _error(exit_code: int, message: str) -> GristmillError:
 
 
 def _environment(rank: int, nproc: int, meeting: Path) -> dict[str, str]:
-    """torchrun's variables, one share of the cores a process, and talk over the loopback only."""
+    """Torchrun's variables, one share of the cores a process, and talk over the loopback only."""
     threads = str(max(1, cores() // nproc))
     tools = str(Path(sys.executable).parent)  # where `ninja` of the same environment is
     return os.environ | {

@@ -68,7 +68,7 @@ class Loop:
         engine: Model and optimizer, and the other processes.
         state: How far it is; `run` goes on from here.
         folder: The run's folder.
-        metrics: ``metrics.jsonl``, in the first process.
+        metrics: ``metrics.jsonl``; only the first process's is written.
     """
 
     recipe: TrainRecipe
@@ -76,7 +76,7 @@ class Loop:
     engine: Engine
     state: State
     folder: Path
-    metrics: report.Metrics | None
+    metrics: report.Metrics
 
     def run(self) -> None:
         """Train to the last step; every way out leaves a checkpoint to go on from.
@@ -111,7 +111,9 @@ class Loop:
     def _batches_of_steps(self) -> Iterator[list[Batch]]:
         """This process's rows of each step that is left, a list of passes a step."""
         recipe, place = self.recipe, self.engine.place
-        stream = self.data.stream(recipe.batch.micro_rows, recipe.seed, place.rank, place.world_size)
+        stream = self.data.stream(
+            recipe.batch.micro_rows, recipe.seed, place.rank, place.world_size
+        )
         seen = {"samples_seen": self.state.samples_seen, "fingerprint": stream.fingerprint}
         stream.load_state_dict(seen)
         rows, passes = stream.forever(), recipe.passes(place.world_size)
@@ -159,8 +161,7 @@ class Loop:
                 f"({self.recipe.optimizer.lr}) or lengthen schedule.warmup_steps, and train into "
                 "another `out`"
             )
-        if self.metrics:
-            self.metrics.write(row | {"tokens": n_tokens, "seconds": round(seconds, 6)})
+        self.metrics.write(row | {"tokens": n_tokens, "seconds": round(seconds, 6)})
 
     def validate(self) -> None:
         """Measure the mean loss of the validation split, in fp32, over all processes."""
@@ -171,10 +172,10 @@ class Loop:
         if state.validation_first is None:
             state.validation_first = loss
         state.validation_last, state.validation_step = loss, state.step
-        if self.metrics:
-            seconds = round(time.monotonic() - started, 6)
-            row = {"step": state.step, "validation_loss": loss, "tokens": n_tokens}
-            self.metrics.write(row | {"seconds": seconds})
+        seconds = round(time.monotonic() - started, 6)
+        row = {"step": state.step, "validation_loss": loss, "tokens": n_tokens}
+        self.metrics.write(row | {"seconds": seconds})
+        if self.first:
             report.say_validation(state.step, loss)
 
     def save(self) -> None:

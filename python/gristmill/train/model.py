@@ -31,7 +31,9 @@ def quiet_transformers() -> None:
     logging.set_verbosity_error()
 
 
-def build(options: ModelOptions, seq_len: int, vocab_size: int, end_token_id: int, seed: int) -> Any:
+def build(
+    options: ModelOptions, seq_len: int, vocab_size: int, end_token_id: int, seed: int
+) -> Any:
     """A transformers causal language model in fp32, its weights a function of `seed` alone.
 
     Raises:
@@ -84,7 +86,9 @@ def _pretrained(source: Path, vocab_size: int) -> Any:
     from transformers import AutoModelForCausalLM
 
     if not (source / "config.json").is_file():
-        raise RecipeError(f"model.from: {source} is no Hugging Face directory: it has no config.json")
+        raise RecipeError(
+            f"model.from: {source} is no Hugging Face directory: it has no config.json"
+        )
     try:
         model = AutoModelForCausalLM.from_pretrained(
             source, dtype=torch.float32, local_files_only=True, use_safetensors=True

@@ -40,7 +40,11 @@ def joined(distributed_engine: bool) -> Iterator[Place]:
     backend = "nccl" if device.type == "cuda" else "gloo"
     if world_size == 1:
         distributed.init_process_group(
-            backend, store=distributed.HashStore(), rank=0, world_size=1, timeout=TIMEOUT
+            backend,
+            store=distributed.HashStore(),
+            rank=0,
+            world_size=1,
+            timeout=TIMEOUT,
         )
     else:
         meeting = os.environ.get(RENDEZVOUS)
@@ -64,9 +68,11 @@ def rng_states(place: Place) -> dict[str, Tensor]:
         mine["cuda"] = torch.cuda.get_rng_state(place.device)
     if place.world_size == 1:
         return {f"{kind}.0": state for kind, state in mine.items()}
-    states = {}
+    states: dict[str, Tensor] = {}
     for kind, state in mine.items():
-        all_of_them = [torch.empty_like(state, device=place.device) for _ in range(place.world_size)]
+        all_of_them = [
+            torch.empty_like(state, device=place.device) for _ in range(place.world_size)
+        ]
         distributed.all_gather(all_of_them, state.to(place.device))
         states |= {f"{kind}.{rank}": other.cpu() for rank, other in enumerate(all_of_them)}
     return states

@@ -54,7 +54,9 @@ class ModelOptions(Options):
             if given:
                 raise ValueError(f"`from` brings its own shape; remove {', '.join(given)}")
         elif self.hidden_size % self.heads:
-            raise ValueError(f"heads = {self.heads} does not divide hidden_size = {self.hidden_size}")
+            raise ValueError(
+                f"heads = {self.heads} does not divide hidden_size = {self.hidden_size}"
+            )
         elif self.heads % (self.kv_heads or self.heads):
             raise ValueError(f"kv_heads = {self.kv_heads} does not divide heads = {self.heads}")
         elif self.family == "gpt2" and self.kv_heads not in (None, self.heads):
@@ -122,7 +124,9 @@ class ScheduleOptions(Options):
     @model_validator(mode="after")
     def _warmup_ends(self) -> Self:
         if self.warmup_steps > self.steps:
-            raise ValueError(f"warmup_steps = {self.warmup_steps} is more than steps = {self.steps}")
+            raise ValueError(
+                f"warmup_steps = {self.warmup_steps} is more than steps = {self.steps}"
+            )
         return self
 
 

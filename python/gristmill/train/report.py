@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
@@ -27,23 +27,29 @@ class Metrics:
     """``metrics.jsonl``: a row a step, and a row with `validation_loss` for each validation.
 
     Opening it for a run that goes on from `step` drops the rows of later steps, which are made
-    again.
+    again. Only the process that `writes` touches the file.
     """
 
-    def __init__(self, path: Path, step: int) -> None:
-        rows = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
-        with atomic_write(path) as file:
-            file.writelines(row for row in rows if _is_kept(row, step))
-        self._file = path.open("ab")
+    def __init__(self, path: Path, step: int, writes: bool = True) -> None:
+        self._file = None
+        if writes:
+            rows = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
+            with atomic_write(path) as file:
+                file.writelines(row for row in rows if _is_kept(row, step))
+            self._file = path.open("ab")
 
     def write(self, row: Row) -> None:
         """Append a row; it is on its way to the disk when this returns."""
-        self._file.write(json.dumps(row).encode() + b"\n")
-        self._file.flush()
+        if self._file is not None:
+            self._file.write(json.dumps(row).encode() + b"\n")
+            self._file.flush()
 
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        if self._file is not None:
+            self._file.close()
 
 
 def _is_kept(row: bytes, step: int) -> bool:
@@ -65,7 +71,7 @@ class Display(Protocol):
 def display(label: str, steps: int, first: bool) -> Iterator[Display]:
     """Show the steps of a run of `steps`: loss, tokens a second, time left."""
     if not first or not shown():
-        yield lambda step, loss, tokens_per_s, left_s: None
+        yield _nothing
     elif sys.stderr.isatty():
         yield from _bar(label, steps)
     else:
@@ -77,8 +83,17 @@ def say_validation(step: int, loss: float) -> None:
     say(f"step {step:,}: validation loss {loss:.4f}, perplexity {math.exp(min(loss, 700)):,.1f}")
 
 
+def _nothing(step: int, loss: float, tokens_per_s: float, left_s: float) -> None:
+    del step, loss, tokens_per_s, left_s
+
+
 def _bar(label: str, steps: int) -> Iterator[Display]:
-    columns = (TextColumn(label), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[at]}"))
+    columns = (
+        TextColumn(label),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[at]}"),
+    )
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(label, total=steps, at="")
 

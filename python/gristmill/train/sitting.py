@@ -51,15 +51,13 @@ def sit(recipe: TrainRecipe) -> dict[str, Any]:
         run = _Run(recipe, data, place, model, state)
         engine = open_engine(recipe, place, model, passes, moments, state.step)
         del moments
-        metrics = None
-        if place.rank == 0:
-            metrics = Metrics(recipe.out / "metrics.jsonl", state.step)
-            run.write("running")
-        Loop(recipe, data, engine, state, recipe.out, metrics).run()
+        with Metrics(recipe.out / "metrics.jsonl", state.step, place.rank == 0) as metrics:
+            if place.rank == 0:
+                run.write("running")
+            Loop(recipe, data, engine, state, recipe.out, metrics).run()
         weights, _ = engine.state()
-        if metrics is None:
+        if place.rank != 0:
             return {}
-        metrics.close()
         model_directory.write(recipe, data, model.config, weights, asdict(state))
         return run.write("done")
 
@@ -78,7 +76,9 @@ def _locked(out: Path, place: Place) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > until:
-                    raise RecipeError(f"another run is training into {out}; use another `out`") from None
+                    raise RecipeError(
+                        f"another run is training into {out}; use another `out`"
+                    ) from None
                 time.sleep(0.2)
         yield
 

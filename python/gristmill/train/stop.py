@@ -48,4 +48,6 @@ class Stop:
         """
         if self.signal == signal.SIGINT:
             raise KeyboardInterrupt
-        raise InterruptedRunError(f"stopped by SIGTERM {where}; the same command goes on from there")
+        raise InterruptedRunError(
+            f"stopped by SIGTERM {where}; the same command goes on from there"
+        )
