@@ -69,8 +69,10 @@ def texts(seed: int = 1, n_docs: int = 40) -> list[str]:
 def write_input(folder: Path, seed: int = 1) -> Path:
     """Write the input and its recipe below `folder`; give the recipe's path."""
     folder.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps({"text": text, "url": f"https://example.org/{number}"})
-             for number, text in enumerate(texts(seed))]
+    lines = [
+        json.dumps({"text": text, "url": f"https://example.org/{number}"})
+        for number, text in enumerate(texts(seed))
+    ]
     lines.insert(5, '{"text": 7}')
     (folder / "web.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "notes").mkdir(exist_ok=True)

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from gristmill import schema
 from gristmill.files import write_json
 from gristmill.shards.write import write_shards
+from gristmill.tables import write_parquet
 from gristmill.tokenizer import Tokenizer
 from gristmill.units import digest
 
@@ -104,7 +105,7 @@ def _decide(doc: Doc, earlier: list[Doc], rng: random.Random) -> None:
     elif doc.language == "de":
         doc.stage, doc.reason, doc.detail = "language", "language", "de 0.98"
     elif dice > 0.9:
-        doc.pii_count, doc.detail = 3, "email=2, ip=1"
+        doc.pii_count, doc.detail = 3, "email 2, ip 1"
     elif dice > 0.8:
         doc.bytes_in += 120
         doc.detail = "cut 120 bytes in 1 range; longest from offset 7 of " + (
@@ -136,20 +137,18 @@ def list_files(out: Path) -> dict[str, dict[str, Any]]:
 
 
 def _write_documents(path: Path, docs: Sequence[Doc]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     names = schema.DOCUMENT.names
     columns = {name: [getattr(doc, name) for doc in docs] for name in names}
-    pq.write_table(pa.table(columns, schema.DOCUMENT), path, write_page_checksum=True)
+    write_parquet(path, pa.table(columns, schema.DOCUMENT))
 
 
 def _write_ledger(path: Path, docs: Sequence[Doc]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     rows = [_ledger_row(doc) for doc in docs]
     extra = sorted({name for doc in docs for name in doc.signals} - set(schema.LEDGER.names))
     wide = schema.LEDGER
     for name in extra:
         wide = wide.append(pa.field(name, pa.float64()))
-    pq.write_table(pa.Table.from_pylist(rows, wide), path, write_page_checksum=True)
+    write_parquet(path, pa.Table.from_pylist(rows, wide))
 
 
 def _ledger_row(doc: Doc) -> dict[str, Any]:

@@ -28,6 +28,18 @@ PROBLEMS_SHOWN = 20
 """Problems that one check lists before it stops looking."""
 
 
+FAULTS = (
+    GristmillError,
+    OSError,
+    pa.ArrowException,
+    pl.exceptions.PolarsError,
+    ValueError,
+    KeyError,
+    TypeError,
+)
+"""What a damaged file makes a check raise; the check then fails, and the others go on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Something that is not as it was written down.
@@ -123,8 +135,8 @@ def check_corpus(corpus: Path | str, deep: bool = False) -> list[Check]:
         check = Check(name)
         try:
             look(view, check)
-        except (GristmillError, OSError, pa.ArrowException, pl.exceptions.PolarsError) as error:
-            check.add(name, " ".join(str(error).split()))
+        except FAULTS as error:
+            check.add(name, f"{type(error).__name__}: {' '.join(str(error).split())}")
         done.append(check)
     return done
 

@@ -6,6 +6,7 @@ it and iterates its records in the tests.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import PurePosixPath
 from typing import Any
@@ -31,6 +32,7 @@ COLUMNS = (
     ("created", "sc:DateTime", "When it was written, when known"),
     ("metadata", "sc:Text", "A JSON object with what else the source said"),
 )
+REPOSITORY = "corpus"
 SPDX_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 MOST_LICENSES = 100
 
@@ -86,33 +88,49 @@ def _license_url(expression: str) -> str:
 
 
 def _distribution(m: dict[str, Any]) -> list[Row]:
+    """The corpus directory as a repository, its files with their digests, and two sets of them.
+
+    A set of files in a repository is the one form whose many Parquet files mlcroissant reads as one
+    table (it is what the Hugging Face hub writes); a repository at a relative path is not cloned.
+    """
+    listed = rows(m, "files")
+    if not listed:
+        return []
+    names = "".join(f"{row['sha256']}  {row['path']}\n" for row in listed)
+    repository = {
+        "@type": "cr:FileObject",
+        "@id": REPOSITORY,
+        "name": REPOSITORY,
+        "description": "The corpus directory; its digest is that of the list of its files' digests.",
+        "contentUrl": "..",
+        "encodingFormat": "git+https",
+        "sha256": hashlib.sha256(names.encode()).hexdigest(),
+    }
     files = [
         {
             "@type": "cr:FileObject",
             "@id": row["path"],
             "name": row["path"],
-            "contentUrl": f"../{row['path']}",
+            "containedIn": {"@id": REPOSITORY},
+            "contentUrl": row["path"],
             "contentSize": f"{row['bytes']} B",
             "encodingFormat": FORMATS.get(PurePosixPath(row["path"]).suffix, "text/plain"),
             "sha256": row["sha256"],
         }
-        for row in rows(m, "files")
+        for row in listed
     ]
-    sets = []
-    for folder in ("documents", "ledger"):
-        parts = [row["@id"] for row in files if row["@id"].startswith(f"{folder}/part-")]
-        if parts:
-            sets.append(
-                {
-                    "@type": "cr:FileSet",
-                    "@id": f"{folder}-files",
-                    "name": f"{folder}-files",
-                    "containedIn": [{"@id": part} for part in parts],
-                    "encodingFormat": FORMATS[".parquet"],
-                    "includes": "*.parquet",
-                }
-            )
-    return [*files, *sets]
+    sets = [
+        {
+            "@type": "cr:FileSet",
+            "@id": f"{folder}-files",
+            "name": f"{folder}-files",
+            "containedIn": {"@id": REPOSITORY},
+            "encodingFormat": FORMATS[".parquet"],
+            "includes": f"{folder}/part-*.parquet",
+        }
+        for folder in ("documents", "ledger")
+    ]
+    return [repository, *files, *sets]
 
 
 def _documents() -> Row:

@@ -496,8 +496,8 @@ def _splits(m: Measured) -> Exhibit | None:
     total = sum(row["tokens"] for row in found)
     packing = m["packing"]
     lead = (
-        f"{count(total)} tokens in rows of {count(packing['seq_len'])}; every token is kept, and "
-        "only the last row of a split is padded."
+        f"{count(total)} tokens, with an end token after each document, in rows of "
+        f"{count(packing['seq_len'])}; only the last row of a split is padded."
     )
     return Exhibit(
         key="splits",

@@ -21,7 +21,7 @@ from gristmill.errors import RecipeError
 
 COPIES_SHOWN = 5
 FIXED = "id source license url fate stage reason detail duplicate_of bytes_in bytes_out".split()
-_CUT = re.compile(r"\bcut [\d,]+ bytes\b")
+_CUT = re.compile(r"cut [\d,]+ bytes\b")
 
 
 def why(corpus: Path | str, doc_id: str) -> dict[str, Any]:
@@ -124,31 +124,31 @@ def split_detail(detail: str | None, stages: list[str], dropped_by: str | None) 
 
     Parts are joined by ``; `` in the order of the stages; a part may begin with its stage's name.
 
-    >>> split_detail("exact_substrings: cut 120 bytes; pii: email=1", ["exact_substrings", "pii"], None)
-    {'exact_substrings': 'cut 120 bytes', 'pii': 'email=1'}
+    >>> split_detail("cut 9 bytes in 1 range; longest from a; email=1", ["exact_substrings", "pii"], None)
+    {'exact_substrings': 'cut 9 bytes in 1 range; longest from a', 'pii': 'email=1'}
     """
     found: dict[str, str] = {}
     parts = detail.split("; ") if detail else []
+    owner = None
     for at, part in enumerate(parts):
         name, colon, rest = part.partition(": ")
         if colon and name in stages:
-            owner, text = name, rest
+            owner, part = name, rest
         elif dropped_by is not None and at == len(parts) - 1:
-            owner, text = dropped_by, part
+            owner = dropped_by
         else:
-            owner, text = _guess(part, stages), part
-        if owner is not None:
-            found[owner] = f"{found[owner]}; {text}" if owner in found else text
+            owner = _guess(part, stages) or owner or dropped_by or "read"
+        found[owner] = f"{found[owner]}; {part}" if owner in found else part
     return found
 
 
 def _guess(part: str, stages: list[str]) -> str | None:
-    """The stage that words a detail like this, for ledgers that do not name it."""
+    """The stage that words a detail like this; None for one that goes on with the part before."""
     if entities_in(part) and "pii" in stages:
         return "pii"
-    if _CUT.search(part) and "exact_substrings" in stages:
+    if _CUT.match(part) and "exact_substrings" in stages:
         return "exact_substrings"
-    return next((name for name in reversed(stages) if name in ("normalize", "extract")), None)
+    return None
 
 
 def _place(corpus: Path, doc_id: str) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ import yaml
 
 from gristmill.cards.facts import rows, value
 from gristmill.cards.questions import Answers
+from gristmill.cards.wording import one_line
 
 LICENSES = set(
     "apache-2.0 mit bsd-2-clause bsd-3-clause bsd-3-clause-clear isc zlib unlicense cc0-1.0 "
@@ -44,9 +45,16 @@ def hub_header(m: dict[str, Any], answers: Answers) -> str:
         "tags": [*said.get("keywords", []), "gristmill", "datasheet", "croissant"],
         "configs": _configs(m),
     }
-    kept = {key: given for key, given in header.items() if given}
+    kept = {key: _clean(given) for key, given in header.items() if given}
     text = yaml.safe_dump(kept, sort_keys=False, allow_unicode=True, width=100)
     return f"---\n{text}---\n"
+
+
+def _clean(given: Any) -> Any:
+    """Texts on one line, without the control characters that YAML would fold."""
+    if isinstance(given, str):
+        return one_line(given)
+    return [_clean(item) for item in given] if isinstance(given, list) else given
 
 
 def hub_license(expression: str) -> str:

@@ -97,7 +97,9 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
 def split_table(tokens: Tokens | None) -> dict[str, Any]:
     """Rows, documents, tokens and padding of each split."""
     found = [] if tokens is None else tokens.splits
-    return table(found, "shards/*/shard-*.arrow: piece_lengths by split and piece_document")
+    return table(
+        found, "shards/*/shard-*.arrow: piece_lengths by piece_document, end tokens included"
+    )
 
 
 def measure_tokenizer(corpus: Path, documents: pl.DataFrame) -> dict[str, Any] | None:
@@ -120,7 +122,7 @@ def measure_tokenizer(corpus: Path, documents: pl.DataFrame) -> dict[str, Any] |
     }
 
 
-_N_TOKENS = "shards/documents.parquet: n_tokens (each document's end token included)"
+_N_TOKENS = "shards/documents.parquet: n_tokens (end tokens not counted)"
 
 
 def _bytes_per_token(documents: pl.DataFrame) -> float | None:

@@ -51,4 +51,6 @@ mod _core {
     use crate::signals::quality_signals;
 
     // ---- suffix_index.rs ----
+    #[pymodule_export]
+    use crate::suffix_index::{SuffixIndex, index_arrays};
 }
