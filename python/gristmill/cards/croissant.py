@@ -67,8 +67,8 @@ def croissant(m: dict[str, Any], answers: Answers) -> dict[str, Any]:
 
 def _summary(m: dict[str, Any]) -> str:
     return (
-        f"{count(value(m, 'sizes', 'documents'))} documents, {bytes_(value(m, 'sizes', 'bytes'))} of "
-        f"text, from {count(value(m, 'sizes', 'sources'))} sources."
+        f"{count(value(m, 'sizes', 'documents'))} documents, {bytes_(value(m, 'sizes', 'bytes'))} "
+        f"of text, from {count(value(m, 'sizes', 'sources'))} sources."
     )
 
 
@@ -101,7 +101,7 @@ def _distribution(m: dict[str, Any]) -> list[Row]:
         "@type": "cr:FileObject",
         "@id": REPOSITORY,
         "name": REPOSITORY,
-        "description": "The corpus directory; its digest is that of the list of its files' digests.",
+        "description": "The corpus directory; its digest is that of the list of its files.",
         "contentUrl": "..",
         "encodingFormat": "git+https",
         "sha256": hashlib.sha256(names.encode()).hexdigest(),

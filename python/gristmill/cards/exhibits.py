@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from gristmill.cards import figures
+from gristmill.cards.exhibit import TABLE_ROWS, Exhibit, Table, table_of
 from gristmill.cards.facts import Row, rows, value
-from gristmill.cards.figures import Bar, Figure, Step
+from gristmill.cards.figures import Bar, Step
 from gristmill.cards.wording import (
     bytes_,
     count,
     listed,
     number,
-    one_line,
     percent,
     plural,
     words,
@@ -25,45 +24,6 @@ Measured = dict[str, Any]
 BARS = 12
 """Bars of a chart; the rest is summed up in its last one."""
 KEPT_AND_READ = "Filled: documents kept. Pale: documents read."
-TABLE_ROWS = 40
-"""Rows of a table on the card; all are in ``measured.json``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table of texts; columns named in `numeric` are set to the right."""
-
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    numeric: frozenset[int] = frozenset()
-    left_out: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exhibit:
-    """One part of the card.
-
-    Attributes:
-        key: Anchor on the page.
-        title: Heading.
-        lead: What the numbers say, in a sentence.
-        how: Where they come from.
-        figure: The drawing, if there is one.
-        caption: How to read the drawing.
-        table: The numbers.
-        strips: A small drawing per table row, if there are.
-        open: Show the table at once: it is the exhibit.
-    """
-
-    key: str
-    title: str
-    lead: str
-    how: str
-    figure: Figure | None = None
-    caption: str = ""
-    table: Table
-    strips: Sequence[str] = ()
-    open: bool = False
 
 
 def exhibits(m: Measured) -> list[Exhibit]:
@@ -85,13 +45,6 @@ def exhibits(m: Measured) -> list[Exhibit]:
     )
     found = (build(m) for build in builders)
     return [exhibit for exhibit in found if exhibit is not None]
-
-
-def _table(columns: str, data: Sequence[Sequence[str]], numeric_from: int = 1) -> Table:
-    names = columns.split(" | ")
-    shown = [[one_line(cell) for cell in row] for row in data[:TABLE_ROWS]]
-    numeric = frozenset(range(numeric_from, len(names)))
-    return Table(names, shown, numeric, max(len(data) - TABLE_ROWS, 0))
 
 
 def _flow(m: Measured) -> Exhibit | None:
@@ -136,8 +89,8 @@ def _flow(m: Measured) -> Exhibit | None:
         lead=lead,
         how=m["flow"]["how"],
         figure=figures.flow("Documents through the pipeline", lead, steps, end),
-        caption="The width of the stream is the number of documents left; side arms are those dropped.",
-        table=_table("Stage | In | Dropped | Kept | Bytes in | Bytes out", data),
+        caption="The stream is as wide as the documents left are many; side arms were dropped.",
+        table=table_of("Stage | In | Dropped | Kept | Bytes in | Bytes out", data),
     )
 
 
@@ -206,7 +159,7 @@ def _sources(m: Measured) -> Exhibit | None:
         how=m["sources"]["how"],
         figure=figures.bars("sources", "Documents by source", lead, data),
         caption=KEPT_AND_READ,
-        table=_table(columns, [_group_cells(row, "source", row["n_licenses"]) for row in found]),
+        table=table_of(columns, [_group_cells(row, "source", row["n_licenses"]) for row in found]),
     )
 
 
@@ -245,7 +198,7 @@ def _licenses(m: Measured) -> Exhibit | None:
         lead=lead,
         how=m["licenses"]["how"],
         figure=figures.stacked("licenses", f"Share of {of} by license", lead, parts),
-        table=_table(columns, [_group_cells(row, "license") for row in found]),
+        table=table_of(columns, [_group_cells(row, "license") for row in found]),
     )
 
 
@@ -275,7 +228,7 @@ def _languages(m: Measured) -> Exhibit | None:
         how=m["languages"]["how"],
         figure=figures.bars("languages", "Documents by language", lead, data),
         caption=KEPT_AND_READ,
-        table=_table(columns, table),
+        table=table_of(columns, table),
     )
 
 
@@ -312,7 +265,7 @@ def _lengths(m: Measured) -> Exhibit | None:
             "characters",
         ),
         caption="Each column spans a doubling; its lower bound is named.",
-        table=_table("Unit | Min | 5 % | 25 % | Median | 75 % | 95 % | Max | Mean", table),
+        table=table_of("Unit | Min | 5 % | 25 % | Median | 75 % | 95 % | Max | Mean", table),
     )
 
 
@@ -342,7 +295,7 @@ def _created(m: Measured) -> Exhibit | None:
         lead=lead,
         how=found["how"],
         figure=figures.histogram("created", "Documents by year", lead, data, "year of the content"),
-        table=_table("Year | Documents", [[str(y), count(n)] for y, n in counts.items()]),
+        table=table_of("Year | Documents", [[str(y), count(n)] for y, n in counts.items()]),
     )
 
 
@@ -377,7 +330,7 @@ def _drops(m: Measured) -> Exhibit | None:
             ]
         )
     columns = "Stage | Reason | Documents | Bytes | Of read | An example | Its detail"
-    shown = _table(columns, table)
+    shown = table_of(columns, table)
     return Exhibit(
         key="removed",
         title="What was left out, and why",
@@ -418,7 +371,7 @@ def _duplicates(m: Measured) -> Exhibit | None:
         title="Duplicates",
         lead=lead,
         how=m["duplicates"]["how"],
-        table=_table("Kind | Left out | Bytes | Of read | Originals that stay", table),
+        table=table_of("Kind | Left out | Bytes | Of read | Originals that stay", table),
         open=True,
     )
 
@@ -440,7 +393,7 @@ def _personal_data(m: Measured) -> Exhibit | None:
         figure=figures.bars("personal-data", "Personal data by kind", lead, data, "lost")
         if data
         else None,
-        table=_table(
+        table=table_of(
             "Kind | Found", [[words(r["entity"]), count(r["found"])] for r in found["rows"]]
         ),
     )
@@ -462,8 +415,8 @@ def _signals(m: Measured) -> Exhibit | None:
         table.append([row["signal"], *cells, number(row["p50_dropped"])])
         strips.append(figures.strip([row[name] for name in at], row["p50_dropped"]))
     lead = (
-        f"{plural(len(found), 'number')} measured per document; quantiles over the kept ones, and the "
-        "median of those dropped."
+        f"{plural(len(found), 'number')} measured per document; quantiles over the kept ones, and "
+        "the median of those dropped."
     )
     columns = "Signal | 5 % | 25 % | Median | 75 % | 95 % | Median of dropped"
     return Exhibit(
@@ -471,10 +424,10 @@ def _signals(m: Measured) -> Exhibit | None:
         title="Quality signals",
         lead=lead,
         how=m["signals"]["how"],
-        table=_table(columns, table),
+        table=table_of(columns, table),
         strips=strips[:TABLE_ROWS],
-        caption="A strip runs from the 5 % to the 95 % quantile, with the middle half and the median; "
-        "the thin second mark is the median of dropped documents.",
+        caption="A strip runs from the 5 % to the 95 % quantile, with the middle half and the "
+        "median; the thin second mark is the median of dropped documents.",
         open=True,
     )
 
@@ -504,7 +457,7 @@ def _splits(m: Measured) -> Exhibit | None:
         title="Splits",
         lead=lead,
         how=m["splits"]["how"],
-        table=_table("Split | Documents | Tokens | Rows | Padding", table),
+        table=table_of("Split | Documents | Tokens | Rows | Padding", table),
         open=True,
     )
 
@@ -530,7 +483,7 @@ def _tokenizer(m: Measured) -> Exhibit | None:
         title="Tokenizer",
         lead=lead,
         how=f"{found['vocab_size']['how']}; {found['by_language']['how']}",
-        table=_table("Language | Tokens | Bytes per token | Characters per token", table),
+        table=table_of("Language | Tokens | Bytes per token | Characters per token", table),
         open=True,
     )
 
@@ -558,5 +511,5 @@ def _domains(m: Measured) -> Exhibit | None:
         lead=lead,
         how=m["domains"]["how"],
         figure=figures.bars("domains", "Documents by host", lead, data),
-        table=_table("Host | Documents | Bytes | Share of documents", table),
+        table=table_of("Host | Documents | Bytes | Share of documents", table),
     )

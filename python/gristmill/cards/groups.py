@@ -49,8 +49,8 @@ def by_language(frames: Frames) -> dict[str, Any]:
 
 def _how(column: str) -> str:
     return (
-        f"documents/part-*.parquet by {column}: rows, bytes of text; shards/documents.parquet: n_tokens; "
-        "shards/train: piece_lengths; ledger/part-*.parquet: rows, fate"
+        f"documents/part-*.parquet by {column}: rows, bytes of text; shards/documents.parquet: "
+        "n_tokens; shards/train: piece_lengths; ledger/part-*.parquet: rows, fate"
     )
 
 

@@ -23,8 +23,8 @@ def _licenses(m: dict[str, Any]) -> list[tuple[str, str]]:
     if not unstated or not unstated["documents"]:
         return []
     text = (
-        f"{count(unstated['documents'])} documents ({percent(unstated['share_documents'])}) state no "
-        "license (NOASSERTION); whether they may be used is not known."
+        f"{count(unstated['documents'])} documents ({percent(unstated['share_documents'])}) state "
+        "no license (NOASSERTION); whether they may be used is not known."
     )
     return [(text, "documents/part-*.parquet: license")]
 

@@ -5,6 +5,8 @@ same input gives the same bytes. Text that came with the documents is escaped fo
 lands in: autoescaping in HTML, `wording.markdown` for every expression in Markdown.
 """
 
+# ruff: noqa: S701, S704 - each environment below escapes, and Markup is what it escaped itself
+
 from __future__ import annotations
 
 import json
@@ -22,7 +24,8 @@ from markupsafe import Markup, escape
 from gristmill.cards import figures
 from gristmill.cards.croissant import croissant
 from gristmill.cards.evidence import Evidence, measured_answer
-from gristmill.cards.exhibits import Exhibit, exhibits
+from gristmill.cards.exhibit import Exhibit
+from gristmill.cards.exhibits import exhibits
 from gristmill.cards.facts import rows, share, value
 from gristmill.cards.hub import hub_header
 from gristmill.cards.limits import known_limits
@@ -174,8 +177,8 @@ def _summary(m: dict[str, Any]) -> str:
         value(m, "sizes", name, default=0) for name in ("documents", "sources", "licenses")
     )
     return (
-        f"{plural(documents, 'document')}, {bytes_(value(m, 'sizes', 'bytes'))} of text{packed}, from "
-        f"{plural(sources, 'source')} under {plural(licenses, 'license')}."
+        f"{plural(documents, 'document')}, {bytes_(value(m, 'sizes', 'bytes'))} of text{packed}, "
+        f"from {plural(sources, 'source')} under {plural(licenses, 'license')}."
     )
 
 
@@ -228,7 +231,6 @@ def _markdown() -> Environment:
         finalize=lambda given: given if isinstance(given, Markup) else Markup(markdown(given)),
     )
     environment.filters["paragraphs"] = lambda text: Markup("\n\n".join(_prose(text)))
-    environment.filters["bar"] = lambda part: Markup("█" * round(20 * part) or "▏")
     return environment
 
 

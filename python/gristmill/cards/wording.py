@@ -95,10 +95,10 @@ def one_line(text: object) -> str:
 
 
 def markdown(text: object) -> str:
-    """`text` as Markdown that shows exactly it: no markup, HTML, table or link comes of it.
+    r"""`text` as Markdown that shows exactly it: no markup, HTML, table or link comes of it.
 
     >>> markdown("<b>|*x*")
-    '&lt;b&gt;\\\\|\\\\*x\\\\*'
+    '&lt;b&gt;\\|\\*x\\*'
     """
     plain = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     plain = _MARKDOWN.sub(r"\\\g<0>", plain)
