@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -164,8 +165,10 @@ def plan(run: Run) -> list[FilterJob]:
     for options in sorted(run.recipe.sources, key=lambda source: source.name):
         splits = steps.open_from(options, run.recipe.folder).splits()
         groups: list[list[Split]] = [splits] if run.limit else [[split] for split in splits]
-        for group in groups:
-            jobs.append(FilterJob(run.out, run.recipe, options.name, tuple(group), run.limit))
+        jobs += [
+            FilterJob(run.out, run.recipe, options.name, tuple(group), run.limit)
+            for group in groups
+        ]
     run.inputs = fingerprint([job.key for job in jobs])
     return jobs
 
@@ -177,20 +180,9 @@ def read_and_filter(run: Run, jobs: list[FilterJob]) -> list[Record]:
         for record in run_all(steps.filter_unit, jobs, engine=run.engine, workers=run.workers):
             records.append(run.take(record))
             advance(record.stats["stages"][0]["bytes_in"] / 1e6)
-    _refuse_empty(run, records)
     _refuse_bad(run)
     _refuse_same_ids(run, records)
     return records
-
-
-def _refuse_empty(run: Run, records: list[Record]) -> None:
-    found = {record.stats["source"] for record in records if record.stats["stages"][0]["docs_in"]}
-    for source in run.recipe.sources:
-        if source.name not in found:
-            raise RecipeError(
-                f"source {source.name!r} holds no document; check its path "
-                f"({source.path or source.format}) or remove it from the recipe"
-            )
 
 
 def _refuse_bad(run: Run) -> None:
@@ -235,7 +227,7 @@ def scrub_and_write(run: Run, inputs: list[Record]) -> list[Record]:
     cuts = [0, *_cuts(n_bytes), len(n_bytes)] if len(n_bytes) else [0, 0]
     jobs = [
         WriteJob(run.out, run.recipe, tuple(inputs), part, start, stop)
-        for part, (start, stop) in enumerate(zip(cuts, cuts[1:], strict=False))
+        for part, (start, stop) in enumerate(pairwise(cuts))
     ]
     records = []
     with progress("write documents", total=len(n_bytes), unit="docs") as advance:

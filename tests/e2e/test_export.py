@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_llama import write_llama
 
 from gristmill.errors import FormatError
 from gristmill.export import export
 from gristmill.export.llamacpp import LlamaCpp, greedy_agreement, greedy_texts, tokenizer_parity
-
-from tiny_llama import write_llama
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("xllamacpp")
@@ -101,9 +100,7 @@ def test_a_wrong_head_count_would_be_noticed(
     assert found["agreement"] < 0.5
 
 
-def test_untied_wide_headed_linear_rope_models_run_too(
-    tmp_path: Path
-) -> None:
+def test_untied_wide_headed_linear_rope_models_run_too(tmp_path: Path) -> None:
     rope = {"rope_type": "linear", "factor": 4.0, "rope_theta": 5000.0}
     model = write_llama(
         tmp_path / "m", tie_word_embeddings=False, head_dim=32, rope_parameters=rope, mlp_bias=True

@@ -21,7 +21,7 @@ STAGES = [
     "ledger/",
     "tokenizer/",
     "shards/",
-    "index/",
+    "index",
     "run.json",
     "card/",
 ]
@@ -43,8 +43,11 @@ main()
 
 
 def run(recipe, out, fault="", folder="", workers=1):
-    command = [sys.executable, "-c", FAULTY, fault, folder] if fault else [sys.executable, "-m",
-                                                                           "gristmill"]
+    command = (
+        [sys.executable, "-c", FAULTY, fault, folder]
+        if fault
+        else [sys.executable, "-m", "gristmill"]
+    )
     command += ["build", str(recipe), "--out", str(out), "--workers", str(workers)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 import sys
 
 from gristmill.cli import (  # noqa: F401 - importing a module registers its commands
-    demo,
     build,
-    dedup,
-    tokenizer,
     card,
-    verify,
-    why,
-    trace,
-    train,
+    demo,
     evaluate,
     export,
-    serve,
     later,
+    serve,
+    tokenizer,
+    train,
+    verify,
+    why,
 )
 from gristmill.cli.app import app, run
 

@@ -29,6 +29,7 @@ from gristmill.shards.manifest import Manifest
 
 SHARD_BYTES = 256 * 2**20
 _TEXT_BYTES = 8 * 2**20  # text tokenized in one call
+_DOCUMENT_BYTES = 64  # what a document takes besides its text, so that tiny ones are bounded too
 _ROW_GROUP = 2**16  # documents
 _END_MARK = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 _COLUMNS = ["id", "text", "source", "license", "url"]
@@ -115,12 +116,12 @@ def write_shards(
 
 
 def _batches(documents: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Regroup documents into tables of about `_TEXT_BYTES` of text."""
+    """Regroup documents into tables of about `_TEXT_BYTES`."""
     held: list[pa.Table] = []
     held_bytes = 0
     for table in documents:
         columns = table.select(_COLUMNS)
-        sizes = pc.binary_length(columns.column("text")).to_numpy()
+        sizes = pc.binary_length(columns.column("text")).to_numpy() + _DOCUMENT_BYTES
         start = 0
         ends = np.cumsum(sizes)
         while start < len(sizes):

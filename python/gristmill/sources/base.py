@@ -35,7 +35,11 @@ BAD = pa.schema(
         pa.field("bytes_in", pa.uint64(), nullable=False),
     ]
 )
-"""A record that is no document; `detail` starts with where it is (``file:line``)."""
+"""A record that is no document; `detail` starts with where it is (``file:line``).
+
+Reasons: ``bad_json``, ``no_text``, ``bad_utf8``, ``duplicate_id``, ``too_large``, ``unreadable`` (a
+file without permission) and ``bad_file`` (the rest of a file that breaks off).
+"""
 
 BATCH_BYTES = 16 << 20
 BATCH_DOCS = 8192

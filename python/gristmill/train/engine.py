@@ -58,7 +58,7 @@ def open_engine(
     loss = CausalLoss(model, bf16=recipe.precision == "bf16").to(place.device)
     kind = recipe.engine.kind
     if kind == "deepspeed":
-        from gristmill.train.deepspeed import DeepSpeedEngine
+        from gristmill.train.deepspeed_engine import DeepSpeedEngine
 
         return DeepSpeedEngine(recipe, place, loss, passes, moments, step)
     if kind == "fsdp":

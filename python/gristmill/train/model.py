@@ -23,6 +23,14 @@ IGNORED = -100
 """The label of a token that is not predicted: a document's first, and padding."""
 
 
+def quiet_transformers() -> None:
+    """Keep transformers' own bars and hints out of our progress."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+
+
 def build(options: ModelOptions, seq_len: int, vocab_size: int, end_token_id: int, seed: int) -> Any:
     """A transformers causal language model in fp32, its weights a function of `seed` alone.
 
@@ -31,6 +39,7 @@ def build(options: ModelOptions, seq_len: int, vocab_size: int, end_token_id: in
     """
     from transformers import AutoModelForCausalLM
 
+    quiet_transformers()
     if options.source is not None:
         return _pretrained(options.source, vocab_size)
     with torch.random.fork_rng(devices=[]):

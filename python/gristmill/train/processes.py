@@ -1,22 +1,17 @@
-"""The processes of a run: who this one is, how they find each other, and which device it uses.
-
-The environment is torchrun's (RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT), so torchrun
-or Slurm can start the same command on several machines; `launch` starts them on this one.
-"""
+"""The processes of a run: how they find each other, and what each of them computes on."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
 import torch
-from torch import distributed
+from torch import Tensor, distributed
 
-RENDEZVOUS = "GRISTMILL_RENDEZVOUS"
-"""Environment variable: the file through which the processes of one machine find each other."""
+from gristmill.train.environment import RENDEZVOUS, from_environment
 
 TIMEOUT = timedelta(minutes=30)
 
@@ -28,19 +23,6 @@ class Place:
     rank: int
     world_size: int
     device: torch.device
-
-
-def from_environment() -> tuple[int, int]:
-    """Rank and world size as the launcher set them; (0, 1) without one."""
-    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS
-        return os.cpu_count() or 1
 
 
 @contextmanager
@@ -73,3 +55,26 @@ def joined(distributed_engine: bool) -> Iterator[Place]:
         yield place
     finally:
         distributed.destroy_process_group()
+
+
+def rng_states(place: Place) -> dict[str, Tensor]:
+    """The state of torch's generators in every process, as ``cpu.<rank>`` and ``cuda.<rank>``."""
+    mine = {"cpu": torch.get_rng_state()}
+    if place.device.type == "cuda":
+        mine["cuda"] = torch.cuda.get_rng_state(place.device)
+    if place.world_size == 1:
+        return {f"{kind}.0": state for kind, state in mine.items()}
+    states = {}
+    for kind, state in mine.items():
+        all_of_them = [torch.empty_like(state, device=place.device) for _ in range(place.world_size)]
+        distributed.all_gather(all_of_them, state.to(place.device))
+        states |= {f"{kind}.{rank}": other.cpu() for rank, other in enumerate(all_of_them)}
+    return states
+
+
+def set_rng_states(place: Place, states: Mapping[str, Tensor]) -> None:
+    """Set this process's generators; one that the states do not know keeps its own."""
+    if (state := states.get(f"cpu.{place.rank}")) is not None:
+        torch.set_rng_state(state)
+    if (state := states.get(f"cuda.{place.rank}")) is not None and place.device.type == "cuda":
+        torch.cuda.set_rng_state(state, place.device)

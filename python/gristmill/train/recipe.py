@@ -7,32 +7,23 @@ current folder, like every path on a command line. An unknown key is refused wit
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self
 
-import yaml
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
-    ValidationError,
     model_validator,
 )
 
+from gristmill.config import Options, check, fingerprint, override, read_yaml
 from gristmill.errors import RecipeError
-from gristmill.files import canonical_json
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class ModelOptions(_Part):
+class ModelOptions(Options):
     """What is trained: a fresh decoder of a family, or the weights of a Hugging Face directory.
 
     Attributes:
@@ -57,7 +48,7 @@ class ModelOptions(_Part):
     source: Path | None = Field(default=None, alias="from")
 
     @model_validator(mode="after")
-    def _shapes_fit(self) -> ModelOptions:
+    def _shapes_fit(self) -> Self:
         if self.source is not None:
             given = sorted(self.model_fields_set - {"source"})
             if given:
@@ -71,14 +62,14 @@ class ModelOptions(_Part):
         return self
 
 
-class EngineOptions(_Part):
+class EngineOptions(Options):
     """How processes share the work; `zero` is DeepSpeed's ZeRO stage (arXiv:1910.02054)."""
 
     kind: Literal["deepspeed", "fsdp", "ddp", "single"] = "single"
     zero: Literal[0, 1, 2, 3] | None = None
 
     @model_validator(mode="after")
-    def _zero_needs_deepspeed(self) -> EngineOptions:
+    def _zero_needs_deepspeed(self) -> Self:
         if self.zero is not None and self.kind != "deepspeed":
             raise ValueError(f"zero = {self.zero} belongs to kind: deepspeed, not {self.kind}")
         return self
@@ -89,14 +80,14 @@ class EngineOptions(_Part):
         return 1 if self.zero is None else self.zero
 
 
-class BatchOptions(_Part):
+class BatchOptions(Options):
     """`rows` a step over all processes, taken `micro_rows` at a time by each process."""
 
     rows: PositiveInt = 32
     micro_rows: PositiveInt = 4
 
 
-class OptimizerOptions(_Part):
+class OptimizerOptions(Options):
     """AdamW (arXiv:1711.05101); defaults as GPT-3 had them (arXiv:2005.14165, appendix B).
 
     Weight decay is for matrices: norms, biases and embeddings have none.
@@ -109,13 +100,13 @@ class OptimizerOptions(_Part):
     clip: NonNegativeFloat = 1.0
 
     @model_validator(mode="after")
-    def _betas_are_averages(self) -> OptimizerOptions:
+    def _betas_are_averages(self) -> Self:
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas = {list(self.betas)}: each is at least 0 and less than 1")
         return self
 
 
-class ScheduleOptions(_Part):
+class ScheduleOptions(Options):
     """Learning rate over `steps`: linear warm-up, then the `kind` of decay to `final_lr` x lr.
 
     ``wsd`` (warm-up, stable, decay; arXiv:2404.06395) stays flat, then falls linearly over the
@@ -129,26 +120,26 @@ class ScheduleOptions(_Part):
     decay: float = Field(default=0.1, gt=0, le=1)
 
     @model_validator(mode="after")
-    def _warmup_ends(self) -> ScheduleOptions:
+    def _warmup_ends(self) -> Self:
         if self.warmup_steps > self.steps:
             raise ValueError(f"warmup_steps = {self.warmup_steps} is more than steps = {self.steps}")
         return self
 
 
-class ValidateOptions(_Part):
+class ValidateOptions(Options):
     """Validation loss before the first step, every `every` steps, and after the last."""
 
     every: PositiveInt = 100
 
 
-class CheckpointOptions(_Part):
+class CheckpointOptions(Options):
     """A checkpoint every `every` steps and after the last; the newest `keep` stay."""
 
     every: PositiveInt = 100
     keep: PositiveInt = 3
 
 
-class TrainRecipe(_Part):
+class TrainRecipe(Options):
     """A training run: everything that decides its result, and where it goes."""
 
     name: str = "model"
@@ -161,19 +152,18 @@ class TrainRecipe(_Part):
     optimizer: OptimizerOptions = OptimizerOptions()
     schedule: ScheduleOptions
     precision: Literal["fp32", "bf16"] = "fp32"
-    validate_: ValidateOptions = Field(default=ValidateOptions(), alias="validate")
+    validation: ValidateOptions = Field(default=ValidateOptions(), alias="validate")
     checkpoint: CheckpointOptions = CheckpointOptions()
 
     def resolved(self) -> dict[str, Any]:
         """The recipe with every default filled in, as plain data (paths absolute)."""
-        return self.model_dump(mode="json", by_alias=True)
+        table = self.model_dump(mode="json", by_alias=True)
+        source = table["model"].pop("from")
+        return table | {"model": {"from": source}} if source else table
 
     def fingerprint(self) -> str:
-        """128 bits of hex over everything but the paths; the data has a fingerprint of its own."""
-        from gristmill._core import xxh3_128_hex
-
-        content = {key: value for key, value in self.resolved().items() if key not in _PLACES}
-        return xxh3_128_hex(canonical_json(content))
+        """128 bits of hex over everything but `data` and `out`; the data has its own."""
+        return fingerprint({k: v for k, v in self.resolved().items() if k not in _PLACES})
 
     def trajectory(self) -> dict[str, Any]:
         """The keys that decide each step's weights, flat: what a resumed run must not change.
@@ -181,8 +171,11 @@ class TrainRecipe(_Part):
         Engine, processes and rows per pass may change: they move the last bits of a sum, no more.
         """
         flat = _flatten(self.resolved())
-        return {key: value for key, value in flat.items() if key.split(".")[0] not in _FREE | _PLACES
-                and key != "batch.micro_rows"}
+        return {
+            key: value
+            for key, value in flat.items()
+            if key.split(".")[0] not in _FREE | _PLACES and key != "batch.micro_rows"
+        }
 
     def passes(self, world_size: int) -> int:
         """Forward and backward passes that each of `world_size` processes makes per step.
@@ -206,7 +199,6 @@ class TrainRecipe(_Part):
 
 _PLACES = {"data", "out"}
 _FREE = {"name", "engine", "validate", "checkpoint"}
-_PATH_KEYS = ("data", "out", "model.from")
 
 
 def load(recipe: str | Path | dict[str, Any], sets: Iterable[str] = ()) -> TrainRecipe:
@@ -214,92 +206,32 @@ def load(recipe: str | Path | dict[str, Any], sets: Iterable[str] = ()) -> Train
 
     Args:
         recipe: A YAML file, or its content as a dict (paths relative to the current folder).
-        sets: Overrides as ``key.key=value``, the value in YAML.
+        sets: Changes as ``key.key=value``, the value in YAML.
 
     Raises:
         RecipeError: The file cannot be read, a key is unknown, or a value is not allowed.
     """
-    table, folder, where = _read(recipe)
-    table = _absolute(table, folder)
-    for item in sets:
-        _override(table, item)
-    if isinstance(table, dict) and "out" not in table:
-        table["out"] = folder / "runs" / str(table.get("name", "model"))
-    try:
-        return TrainRecipe.model_validate(table)
-    except ValidationError as error:
-        raise RecipeError("\n".join(_refusal(where, fault) for fault in error.errors())) from None
-
-
-def _read(recipe: str | Path | dict[str, Any]) -> tuple[dict[str, Any], Path, str]:
     if isinstance(recipe, dict):
-        return dict(recipe), Path.cwd(), "recipe"
-    path = Path(recipe)
-    try:
-        table = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError(f"{path}: cannot read the recipe: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(table, dict):
-        raise RecipeError(f"{path}: a recipe is a mapping of keys, not {type(table).__name__}")
-    return table, path.absolute().parent, str(path)
+        table, folder, where = recipe, Path.cwd(), "recipe"
+    else:
+        path = Path(recipe)
+        table, folder, where = read_yaml(path), path.absolute().parent, str(path)
+    table = _absolute(override(_absolute(table, folder), sets), Path.cwd())
+    table.setdefault("out", folder / "runs" / str(table.get("name", "model")))
+    return check(TrainRecipe, table, where)
 
 
 def _absolute(table: dict[str, Any], folder: Path) -> dict[str, Any]:
-    table = {key: dict(part) if isinstance(part, dict) else part for key, part in table.items()}
-    for key in _PATH_KEYS:
-        *parents, last = key.split(".")
-        part = table
-        for parent in parents:
-            part = part.get(parent) if isinstance(part.get(parent), dict) else {}
-        if isinstance(part.get(last), str | Path):
-            part[last] = (folder / Path(part[last]).expanduser()).resolve()
-    return table
-
-
-def _override(table: dict[str, Any], item: str) -> None:
-    key, equals, text = item.partition("=")
-    if not equals or not all(key.split(".")):
-        raise RecipeError(f"--set {item!r}: expected key=value, for example --set optimizer.lr=0.001")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"--set {item!r}: the value is not YAML: {error}") from None
-    *parents, last = key.split(".")
-    for parent in parents:
-        part = table.setdefault(parent, {})
-        if not isinstance(part, dict):
-            raise RecipeError(f"--set {item!r}: {parent} holds a value, not a mapping")
-        table = part
-    table[last] = (Path.cwd() / text).resolve() if key in _PATH_KEYS else value
-
-
-def _refusal(where: str, fault: Any) -> str:
-    *parents, last = (str(part) for part in fault["loc"]) if fault["loc"] else ("",)
-    key = ".".join([*parents, last])
-    if fault["type"] == "extra_forbidden":
-        known = _known_keys(parents)
-        near = get_close_matches(last, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-        return f"{where}: no option {key!r}; {hint}"
-    if fault["type"] == "missing":
-        return f"{where}: {key!r} is missing; add it"
-    said = fault["msg"].removeprefix("Value error, ")
-    said = said[:1].lower() + said[1:]
-    if fault["type"] == "value_error":
-        return f"{where}: {key or 'recipe'}: {said}"
-    return f"{where}: {key} = {fault['input']!r} is refused: {said}"
-
-
-def _known_keys(parents: list[str]) -> list[str]:
-    kind: type[BaseModel] = TrainRecipe
-    for parent in parents:
-        for name, field in kind.model_fields.items():
-            if (field.alias or name) == parent:
-                kinds = [field.annotation, *get_args(field.annotation)]
-                kind = next(k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel))
-    return sorted(field.alias or name for name, field in kind.model_fields.items())
+    """The recipe with its relative paths joined to `folder`."""
+    made = dict(table)
+    for key in ("data", "out"):
+        if isinstance(made.get(key), str | Path):
+            made[key] = (folder / Path(made[key]).expanduser()).absolute()
+    model = made.get("model")
+    if isinstance(model, dict) and isinstance(model.get("from"), str | Path):
+        source = (folder / Path(model["from"]).expanduser()).absolute()
+        made["model"] = model | {"from": source}
+    return made
 
 
 def _flatten(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -85,6 +85,12 @@ pub fn measure(texts: &[&str], threads: usize) -> Result<Vec<Row>> {
     Ok(pool.install(|| texts.par_chunks(share).flat_map_iter(run).collect()))
 }
 
+/// The words of `text` that the signals count, in order.
+#[must_use]
+pub fn split_words(text: &str) -> Vec<&str> {
+    text.split(words::is_space).flat_map(words::cut_part).collect()
+}
+
 /// What is reused from text to text.
 #[derive(Default)]
 struct Meter {

@@ -43,10 +43,14 @@ mod _core {
     use crate::permute::permute;
 
     // ---- pii.rs ----
+    #[pymodule_export]
+    use crate::pii::{find_pii, scrub_pii};
 
     // ---- signals.rs ----
     #[pymodule_export]
     use crate::signals::quality_signals;
 
     // ---- suffix_index.rs ----
+    #[pymodule_export]
+    use crate::suffix_index::{SuffixIndex, index_arrays};
 }

@@ -24,7 +24,7 @@ struct Place {
 #[derive(Default)]
 pub(super) struct Repetition {
     /// `ends[i]`: characters of the first `i` words.
-    ends: Vec<usize>,
+    ends: Vec<u32>,
     places: Vec<Place>,
     next: Vec<Place>,
     /// Occurrences of each n-gram.
@@ -44,7 +44,7 @@ impl Repetition {
         self.ends.clear();
         self.ends.push(0);
         self.ends.extend(words.iter().scan(0, |end, &word| {
-            *end += chars(word) as usize;
+            *end += chars(word);
             Some(*end)
         }));
         let mut figures = Figures { top: [0; 3], duplicated: [0; 6] };
@@ -95,7 +95,7 @@ impl Repetition {
     }
 
     fn chars(&self, start: usize, n: usize) -> usize {
-        self.ends[start + n] - self.ends[start]
+        (self.ends[start + n] - self.ends[start]) as usize
     }
 
     fn top(&self, n: usize) -> usize {
@@ -120,7 +120,7 @@ impl Repetition {
             }
             let seen = &mut self.seen[place.gram as usize];
             if *seen {
-                n_chars += self.ends[start + n] - self.ends[start];
+                n_chars += (self.ends[start + n] - self.ends[start]) as usize;
                 from = start + n;
             }
             *seen = true;
@@ -134,36 +134,64 @@ impl Repetition {
 struct Table {
     slots: Vec<(u64, u32)>,
     mask: usize,
+    free: usize,
 }
 
 const EMPTY: u32 = u32::MAX;
 
+/// Slots to begin with at most; a huge text may be one n-gram over and over.
+const FIRST_SLOTS: usize = 1 << 17;
+
 impl Table {
     fn clear(&mut self, n_pairs: usize) {
-        let size = (n_pairs * 2).next_power_of_two().max(16);
+        self.resize((n_pairs * 2).next_power_of_two().clamp(16, FIRST_SLOTS));
+    }
+
+    fn resize(&mut self, size: usize) {
         self.slots.clear();
         self.slots.resize(size, (0, EMPTY));
         self.mask = size - 1;
+        self.free = size / 2;
     }
 
     /// The number of the pair, whose count goes up by one.
     fn number(&mut self, left: u32, right: u32, counts: &mut Vec<u32>) -> u32 {
         let key = u64::from(left) << 32 | u64::from(right);
-        let mixed = u128::from(key ^ 0x9E37_79B9_7F4A_7C15) * 0xD6E8_FEB8_6659_FD93_A5A5;
+        let slot = self.slot(key);
+        let (_, number) = self.slots[slot];
+        if number != EMPTY {
+            counts[number as usize] += 1;
+            return number;
+        }
+        let number = counts.len() as u32;
+        counts.push(1);
+        self.slots[slot] = (key, number);
+        self.free -= 1;
+        if self.free == 0 {
+            self.grow();
+        }
+        number
+    }
+
+    /// Where `key` is, or would be.
+    fn slot(&self, key: u64) -> usize {
+        let mixed = u128::from(key ^ 0x9E37_79B9_7F4A_7C15) * 0xD6E8_FEB8_6659_FD93;
         let mut slot = ((mixed >> 64) ^ mixed) as usize & self.mask;
-        loop {
-            let (held, number) = self.slots[slot];
-            if number == EMPTY {
-                let number = counts.len() as u32;
-                self.slots[slot] = (key, number);
-                counts.push(1);
-                return number;
-            }
-            if held == key {
-                counts[number as usize] += 1;
-                return number;
-            }
+        while self.slots[slot].1 != EMPTY && self.slots[slot].0 != key {
             slot = (slot + 1) & self.mask;
+        }
+        slot
+    }
+
+    fn grow(&mut self) {
+        let held = std::mem::take(&mut self.slots);
+        self.resize(held.len() * 2);
+        for (key, number) in held {
+            if number != EMPTY {
+                let slot = self.slot(key);
+                self.slots[slot] = (key, number);
+                self.free -= 1;
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -201,14 +201,40 @@ impl Lexicon {
 
 /// The white space at the start, the part behind it, and what follows.
 fn next_part(text: &str) -> (&str, &str, &str) {
-    let start = find(text, |c| !is_space(c));
-    let (space, text) = text.split_at(start);
-    let (part, rest) = text.split_at(find(text, is_space));
+    let (space, text) = text.split_at(run_len(text, true));
+    let (part, rest) = text.split_at(run_len(text, false));
     (space, part, rest)
+}
+
+/// Bytes at the start of `text` that all are white space, or that all are not.
+fn run_len(text: &str, space: bool) -> usize {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        if byte.is_ascii() {
+            if is_space(char::from(byte)) != space {
+                return at;
+            }
+            at += 1;
+        } else {
+            match text[at..].chars().next() {
+                Some(c) if is_space(c) == space => at += c.len_utf8(),
+                _ => return at,
+            }
+        }
+    }
+    at
 }
 
 fn find(text: &str, wanted: impl Fn(char) -> bool) -> usize {
     text.find(wanted).unwrap_or(text.len())
+}
+
+/// The words of a part without white space.
+pub(super) fn cut_part(part: &str) -> Vec<&str> {
+    let mut cuts = Vec::new();
+    RULES.cut(part, &mut cuts);
+    cuts.into_iter().map(|cut| &part[cut]).collect()
 }
 
 static RULES: LazyLock<Rules> = LazyLock::new(Rules::new);
@@ -219,6 +245,8 @@ struct Rules {
     exceptions: HashMap<String, Vec<usize>>,
     /// The number of words that affixes alone would cut an exception into, where they cut at all.
     taken_apart: HashMap<String, usize>,
+    /// Their first two bytes, so that few places need a look-up.
+    taken_apart_heads: HashSet<[u8; 2]>,
     longest: usize,
     most_words: usize,
 }
@@ -228,6 +256,7 @@ impl Rules {
         let mut rules = Self {
             exceptions: HashMap::new(),
             taken_apart: HashMap::new(),
+            taken_apart_heads: HashSet::new(),
             longest: 0,
             most_words: 0,
         };
@@ -241,6 +270,7 @@ impl Rules {
             rules.cut_affixes(text, &mut cuts);
             if cuts.len() > 1 {
                 rules.taken_apart.insert(text.clone(), cuts.len());
+                rules.taken_apart_heads.extend(head(text));
                 rules.most_words = rules.most_words.max(cuts.len());
             }
             rules.longest = rules.longest.max(text.len());
@@ -324,6 +354,10 @@ impl Rules {
         let words = &cuts[from..];
         let mut found: Vec<(usize, usize)> = Vec::new();
         for first in 0..words.len() {
+            let rest = &part[words[first].start..];
+            if !head(rest).is_some_and(|head| self.taken_apart_heads.contains(&head)) {
+                continue;
+            }
             for n in 2..=self.most_words.min(words.len() - first) {
                 let text = &part[words[first].start..words[first + n - 1].end];
                 if text.len() > self.longest {
@@ -363,6 +397,10 @@ impl Rules {
             }
         }
     }
+}
+
+fn head(text: &str) -> Option<[u8; 2]> {
+    text.as_bytes().first_chunk().copied()
 }
 
 /// Punctuation that is cut off at either end.
@@ -448,10 +486,8 @@ fn ends_before_dot(before: Option<char>, second: Option<char>) -> bool {
 /// Signs that a dot is cut off behind, letters and digits apart.
 fn is_before_dot(c: char) -> bool {
     match c {
-        '%' | '-' | '+' | '|' => true,
-        '²' | '\u{3008}' | '\u{3009}' => true,
-        '\u{300A}'..='\u{3011}' | '〔' | '〕' => true,
-        '、' | '。' | '۔' | '।' => true,
+        '%' | '-' | '+' | '|' | '²' => true,
+        '–' | '—' => false,
         _ => is_affix(c) && !in_ranges(classes::ICONS, c),
     }
 }
