@@ -17,6 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from gristmill import schema
 from gristmill.files import write_json
 from gristmill.shards.write import write_shards

@@ -15,6 +15,9 @@ from xml.etree import ElementTree
 import polars as pl
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gristmill.cards import figures, load_answers, measure, render, write_card
 from gristmill.cards.evidence import answerable, measured_answer
 from gristmill.cards.facts import rows, value
@@ -25,8 +28,6 @@ from gristmill.cards.questions import Answers, parse_answers, sections
 from gristmill.cards.render import NO_ANSWERS, completeness
 from gristmill.cards.wording import markdown, one_line
 from gristmill.errors import FormatError, RecipeError
-from hypothesis import given
-from hypothesis import strategies as st
 from synthetic_corpus import Doc, make_docs, write_corpus
 
 DEMO_ANSWERS = Path(__file__).parents[2] / "datacards" / "demo" / "answers.yaml"
@@ -521,7 +522,7 @@ def test_hostile_names_stay_text_in_markdown(hostile, name):
     text = (hostile / name).read_text()
     body = text.split("---\n", 2)[2] if text.startswith("---\n") else text
     page = Page(MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(body))
-    allowed = "h1 h2 h3 p strong em ul li table thead tbody tr th td code pre a img".split()  # noqa: SIM905
+    allowed = "h1 h2 h3 p strong em ul li table thead tbody tr th td code pre a img".split()
     assert page.tags.keys() <= set(allowed)
     assert set(page.links) <= {"https://arxiv.org/abs/1803.09010"}
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+
 from gristmill.cards import write_card
 from gristmill.cards.compare import compare
 from gristmill.errors import RecipeError

@@ -129,7 +129,8 @@ def _composition_content(m: Measured) -> Evidence:
 def _composition_labels(_: Measured) -> Evidence:
     text = (
         "No column is a label. The ledger says of each input document which language was "
-        "identified and which values the quality rules measured; in training, the target is the next token."
+        "identified and which values the quality rules measured; in training, the target is the "
+        "next token."
     )
     return Evidence(text, ("documents/part-*.parquet: columns", "ledger/part-*.parquet: columns"))
 

@@ -9,6 +9,8 @@ from gristmill.cards import figures
 from gristmill.cards.exhibit import TABLE_ROWS, Exhibit, Table, table_of
 from gristmill.cards.facts import Row, rows, value
 from gristmill.cards.figures import Bar, Step
+from gristmill.cards.groups import NOT_JUDGED
+from gristmill.cards.options import main_option
 from gristmill.cards.wording import (
     bytes_,
     count,
@@ -55,7 +57,7 @@ def _flow(m: Measured) -> Exhibit | None:
     steps = [
         Step(
             words(row["stage"]),
-            _option(m, row["stage"]),
+            main_option(m, row["stage"]),
             row["docs_in"],
             row["docs_kept"],
             sorted(
@@ -92,31 +94,6 @@ def _flow(m: Measured) -> Exhibit | None:
         caption="The stream is as wide as the documents left are many; side arms were dropped.",
         table=table_of("Stage | In | Dropped | Kept | Bytes in | Bytes out", data),
     )
-
-
-def _option(m: Measured, stage: str) -> str:
-    """The one option of a stage that says most about it."""
-    recipe = m["corpus"]["recipe"]
-    dedup = recipe.get("dedup") or {}
-    options = {
-        "language": ("keep", recipe.get("language")),
-        "quality": ("rules", recipe.get("quality")),
-        "toxicity": ("max_score", recipe.get("toxicity")),
-        "near_duplicates": ("threshold", dedup.get("near") if isinstance(dedup, dict) else None),
-        "exact_substrings": (
-            "min_bytes",
-            dedup.get("substrings") if isinstance(dedup, dict) else None,
-        ),
-        "decontaminate": ("ngram", recipe.get("decontaminate")),
-        "licenses": ("allow", recipe.get("licenses")),
-    }
-    key, given = options.get(stage, ("", None))
-    if not isinstance(given, dict) or given.get(key) is None:
-        return ""
-    chosen = given[key]
-    named = listed([str(item) for item in chosen], 4) if isinstance(chosen, list) else str(chosen)
-    signs = {"threshold": "Jaccard ≥ ", "min_bytes": "≥ ", "max_score": "score ≤ ", "keep": "keep "}
-    return signs.get(key, "") + named + (" bytes" if key == "min_bytes" else "")
 
 
 def _top(data: Sequence[Row], label: str, most: int = BARS) -> tuple[list[Row], list[Row]]:
@@ -187,9 +164,10 @@ def _licenses(m: Measured) -> Exhibit | None:
     parts = [(row["license"], row[share]) for row in first]
     if rest:
         parts.append((f"{len(rest)} others", sum(row[share] for row in rest)))
+    names = [f"{figures.clip(row['license'])} {percent(row[share])}" for row in ranked]
     lead = (
         f"Every document keeps its own license. {plural(len(found), 'license')}; by share of "
-        f"{of}: {listed([f'{name} {percent(part)}' for name, part in parts], 7)}."
+        f"{of}: {listed(names, 4)}."
     )
     columns = "License | Read | Kept | Bytes | Documents | Text | Tokens trained on"
     return Exhibit(
@@ -209,7 +187,7 @@ def _languages(m: Measured) -> Exhibit | None:
     first = sorted(found, key=lambda row: (-row["documents_read"], row["language"]))[:BARS]
     data = [
         Bar(
-            _language(row),
+            row["language"],
             row["documents"],
             f"{count(row['documents'])} of {count(row['documents_read'])} kept",
             row["documents_read"],
@@ -217,10 +195,11 @@ def _languages(m: Measured) -> Exhibit | None:
         for row in first
     ]
     kept = [row for row in found if row["documents"]]
-    names = [f"{_language(row)} {percent(row['share_documents'])}" for row in kept]
-    lead = f"{plural(len(found), 'language')} identified; of the kept documents: {listed(names)}."
+    names = [f"{row['language']} {percent(row['share_documents'])}" for row in kept]
+    n_identified = sum(row["language"] != NOT_JUDGED for row in found)
+    lead = f"{plural(n_identified, 'language')} identified; of the kept documents: {listed(names)}."
     columns = "Language | Read | Kept | Bytes | Documents | Text | Tokens trained on"
-    table = [_group_cells({**row, "language": _language(row)}, "language") for row in found]
+    table = [_group_cells(row, "language") for row in found]
     return Exhibit(
         key="languages",
         title="Languages",
@@ -230,10 +209,6 @@ def _languages(m: Measured) -> Exhibit | None:
         caption=KEPT_AND_READ,
         table=table_of(columns, table),
     )
-
-
-def _language(row: Row) -> str:
-    return "not judged" if row["language"] == "unknown" else str(row["language"])
 
 
 def _lengths(m: Measured) -> Exhibit | None:
@@ -408,17 +383,17 @@ def _signals(m: Measured) -> Exhibit | None:
     for row in found:
         if "share_true" in row:
             kept = f"true for {percent(row['share_true_kept'])} of kept"
-            table.append([row["signal"], *["—"] * 4, kept, f"{percent(row['share_true'])} of all"])
+            table.append([row["signal"], "", kept, "", f"{percent(row['share_true'])} of all"])
             strips.append("")
             continue
-        cells = (number(row[name]) for name in at)
-        table.append([row["signal"], *cells, number(row["p50_dropped"])])
+        cells = (number(row[name]) for name in ("p5", "p50", "p95", "p50_dropped"))
+        table.append([row["signal"], *cells])
         strips.append(figures.strip([row[name] for name in at], row["p50_dropped"]))
     lead = (
         f"{plural(len(found), 'number')} measured per document; quantiles over the kept ones, and "
         "the median of those dropped."
     )
-    columns = "Signal | 5 % | 25 % | Median | 75 % | 95 % | Median of dropped"
+    columns = "Signal | 5 % | Median | 95 % | Median of dropped"
     return Exhibit(
         key="signals",
         title="Quality signals",
@@ -471,7 +446,7 @@ def _tokenizer(m: Measured) -> Exhibit | None:
     lead += f"; {number(per_token)} bytes of text per token." if per_token else "."
     table = [
         [
-            "not judged" if row["language"] == "unknown" else row["language"],
+            row["language"],
             count(row["tokens"]),
             number(row["bytes_per_token"]),
             number(row["characters_per_token"]),

@@ -58,12 +58,12 @@ def percent(part: float | None) -> str:
 
 
 def number(value: float | None) -> str:
-    """A measured value: whole numbers with separators, others with four digits."""
+    """A measured value: whole numbers with separators, others with three digits."""
     if value is None:
         return "—"
     if float(value).is_integer():
         return count(value)
-    return f"{value:,.4g}" if abs(value) < 1e4 else count(value)
+    return f"{value:,.3g}" if abs(value) < 1e3 else count(value)
 
 
 def plural(n: int, one: str, many: str | None = None) -> str:
