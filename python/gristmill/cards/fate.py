@@ -97,8 +97,8 @@ def _unknown(corpus: Path, doc_id: str) -> str:
 def nearest(doc_id: str, ids: list[str], most: int = 3) -> list[str]:
     """The ids that share the longest beginning with `doc_id`; `ids` is sorted.
 
-    >>> nearest("abx", ["aaa", "abc", "abd", "b"])
-    ['abc', 'abd']
+    >>> nearest("abx", ["aaa", "abc", "abe", "b"])
+    ['abc', 'abe']
     """
     at = bisect_left(ids, doc_id)
     shared = max((_n_shared(doc_id, other) for other in ids[max(at - 1, 0) : at + 1]), default=0)
