@@ -8,12 +8,12 @@ from unicodedata import ucd_3_2_0
 
 import numpy as np
 import pytest
-from tiny_llama import write_llama
 
 from gristmill.errors import FormatError
 from gristmill.export import export
 from gristmill.export.llamacpp import LlamaCpp, greedy_agreement, greedy_texts, tokenizer_parity
 from gristmill.tokenizer import Tokenizer
+from tiny_llama import write_llama
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("xllamacpp")

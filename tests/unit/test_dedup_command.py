@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+
 from gristmill.build import build
 from gristmill.cli.app import app, run
 from gristmill.schema import DOCUMENT, LEDGER

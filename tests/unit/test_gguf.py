@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from safetensors.numpy import save_file
-from tiny_llama import weights_of, write_llama
 
 from gristmill.errors import FormatError, NotBuiltYetError, RecipeError
 from gristmill.export import export
@@ -23,6 +22,7 @@ from gristmill.export.llama import permute_rope
 from gristmill.export.quantize import dequantize, quantize
 from gristmill.export.vocabulary import vocabulary
 from gristmill.tokenizer import PATTERNS
+from tiny_llama import weights_of, write_llama
 
 ORACLE = {
     TensorType.F32: gguf.GGMLQuantizationType.F32,

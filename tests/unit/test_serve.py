@@ -22,7 +22,6 @@ import uvicorn
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_llama import END, write_llama
 
 from gristmill.corpus import Corpus
 from gristmill.errors import RecipeError
@@ -32,6 +31,7 @@ from gristmill.serve.chat import PLAIN_STOP, Message, chat_prompt
 from gristmill.serve.completion import Completion
 from gristmill.serve.engines import LlamaCppEngine, Piece, Sampling, Template, TransformersEngine
 from gristmill.serve.guard import MAX_BODY_BYTES
+from tiny_llama import END, write_llama
 
 KEY = "s3cret-käse"
 BEARER = {"Authorization": b"Bearer " + KEY.encode()}
