@@ -62,7 +62,7 @@ def texts(seed: int = 1, n_docs: int = 40) -> list[str]:
     made.append("Bonjour tout le monde, ceci est un texte écrit en français. " * 12)
     made.append("# " * 80 + document(chooser, 3))  # more symbols than Gopher allows
     made.append("too short")
-    made.append("caf\u00c3\u00a9 " + document(chooser))  # mojibake
+    made.append("cafÃ© " + document(chooser))  # mojibake
     return made
 
 

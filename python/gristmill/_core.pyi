@@ -7,6 +7,28 @@ from typing import Any, final
 import pyarrow as pa
 from typing_extensions import Buffer
 
+__all__ = [
+    "Batches",
+    "BpeEncoder",
+    "BpeTrainer",
+    "Packer",
+    "RowReader",
+    "SuffixIndex",
+    "Xxh3",
+    "document_hashes",
+    "exact_duplicates",
+    "find_pii",
+    "index_arrays",
+    "near_duplicates",
+    "permute",
+    "quality_signals",
+    "scrub_pii",
+    "xxh3_128_hex",
+    "xxh3_128_hex_each",
+    "xxh3_64_each",
+    "xxh3_64_hex",
+]
+
 @final
 class Batches:
     """Arrow data on its way out; read it with `pyarrow.table(...)`."""
@@ -44,6 +66,7 @@ class BpeEncoder:
         ignore_merges: bool = False,
         add_prefix_space: bool = False,
     ) -> BpeEncoder: ...
+    def words(self, text: str) -> list[str]: ...
     def encode(self, text: str, specials: str) -> list[int]: ...
     def encode_batch(self, texts: pa.Table, specials: str, threads: int) -> Batches: ...
     def count_batch(self, texts: pa.Table, specials: str, threads: int) -> Batches: ...
@@ -53,9 +76,7 @@ class BpeEncoder:
 
 # ---- dedup.rs ----
 
-def exact_duplicates(
-    texts: pa.Table, min_bytes: int, engine: str, threads: int
-) -> Batches: ...
+def exact_duplicates(texts: pa.Table, min_bytes: int, engine: str, threads: int) -> Batches: ...
 def near_duplicates(
     texts: pa.Table,
     threshold: float,
@@ -97,7 +118,6 @@ class Xxh3:
 
     def hexdigest(self) -> str:
         """The digest of everything added so far, as 32 hexadecimal digits."""
-
 
 # ---- end digest.rs ----
 
@@ -190,6 +210,7 @@ def quality_signals(texts: Any, threads: int) -> Batches:
 # ---- suffix_index.rs ----
 
 def index_arrays(texts: pa.Table) -> tuple[Batches, Batches, Batches]: ...
+
 @final
 class SuffixIndex:
     """Memory-mapped suffix arrays, each shard given as its text, suffixes and starts."""
@@ -211,4 +232,3 @@ class SuffixIndex:
         """The maximal spans of a text that hold `min_tokens` of `tokens`."""
 
 # ---- end suffix_index.rs ----
-

@@ -97,15 +97,15 @@ class Corpus:
         Raises:
             RecipeError: The corpus has no index.
         """
-        from gristmill.trace import Index, token_ranges
+        from gristmill.trace import Index, token_ranges, word_ranges
 
         if self._index is None:
             if not (self.path / "index").is_dir():
                 raise RecipeError(f"{self.path}: has no index; add `index: {{}}` to its recipe")
             self._index = Index.open(self.path / "index")
         has_tokenizer = (self.path / "tokenizer" / "tokenizer.json").is_file()
-        tokens = {"tokens": token_ranges(self.tokenizer())} if has_tokenizer else {}
-        return self._index.trace(text, min_tokens=min_tokens, **tokens)
+        tokens = token_ranges(self.tokenizer()) if has_tokenizer else word_ranges
+        return self._index.trace(text, min_tokens=min_tokens, tokens=tokens)
 
     def tokenizer(self) -> Tokenizer:
         """The corpus's tokenizer."""

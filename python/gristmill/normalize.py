@@ -91,7 +91,8 @@ def _mend_encoding(text: str) -> str:
 def _mend_line(line: str) -> str:
     from ftfy import fix_encoding
 
-    return fix_encoding(line)
+    mended: str = fix_encoding(line)
+    return mended
 
 
 def _controls(text: str) -> str:

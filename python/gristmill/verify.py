@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from gristmill import schema
+from gristmill.cards.compare import brief, compare
 from gristmill.cards.measure import measure, read_run
 from gristmill.errors import GristmillError, RecipeError
 from gristmill.units import digest
@@ -332,36 +333,7 @@ def _check_card(view: _View, check: Check) -> None:
     numbers, differences = compare(said, found)
     check.looked_at = f"{numbers:,} numbers"
     for where, old, new in differences[:PROBLEMS_SHOWN]:
-        check.add(name, f"{where} = {_short(old)}, measured again it is {_short(new)}")
-
-
-def compare(said: Any, found: Any, where: str = "") -> tuple[int, list[tuple[str, Any, Any]]]:
-    """Count the leaves of `found`, and list where `said` differs: (path, said, found).
-
-    >>> compare({"a": [1, 2]}, {"a": [1, 3]})
-    (2, [('a[1]', 2, 3)])
-    """
-    if isinstance(said, dict) and isinstance(found, dict):
-        keys = [*found, *(key for key in said if key not in found)]
-        parts = [(f"{where}.{key}".lstrip("."), said.get(key), found.get(key)) for key in keys]
-    elif isinstance(said, list) and isinstance(found, list) and len(said) == len(found):
-        parts = [
-            (f"{where}[{at}]", old, new)
-            for at, (old, new) in enumerate(zip(said, found, strict=True))
-        ]
-    else:
-        return 1, [] if said == found else [(where, said, found)]
-    total, differences = 0, []
-    for path, old, new in parts:
-        n, more = compare(old, new, path)
-        total += n
-        differences += more
-    return total, differences
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}…"
+        check.add(name, f"{where} = {brief(old)}, measured again it is {brief(new)}")
 
 
 def _read_parts(

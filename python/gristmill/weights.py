@@ -1,7 +1,7 @@
 """Reads safetensors files as bytes, and says what is wrong with them.
 
-Written against the format alone (an 8-byte length, a JSON header, the tensors without gaps), so that
-a model can be verified without torch. The header of a hostile file is bounded before it is parsed.
+Written against the format alone (an 8-byte length, a JSON header, the tensors without gaps), so
+that a model can be verified without torch. A hostile header is bounded before it is parsed.
 """
 
 from __future__ import annotations

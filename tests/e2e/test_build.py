@@ -6,6 +6,7 @@ from itertools import pairwise
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
+
 from corpora import BOILERPLATE, DATA, digests, texts, write_input
 from gristmill.build import build
 from gristmill.corpus import Corpus
@@ -97,7 +98,7 @@ def test_too_many_bad_records_are_refused_and_what_was_read_stays(tmp_path):
 def test_a_source_without_documents_is_refused(tmp_path):
     recipe = write_input(tmp_path)
     (tmp_path / "web.jsonl").write_text("")
-    with pytest.raises(RecipeError, match="'web': no document in web.jsonl"):
+    with pytest.raises(RecipeError, match=r"'web': no document in web\.jsonl"):
         build(recipe, tmp_path / "out")
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import pytest
+
 from corpora import digests, write_input
 
 STAGES = [

@@ -8,10 +8,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
-from gristmill import dedup
-from gristmill.dedup import ExactDocuments, ExactSubstrings, NearDuplicates
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from gristmill import dedup
+from gristmill.dedup import ExactDocuments, ExactSubstrings, NearDuplicates
 
 ENGINES = pytest.mark.parametrize("engine", dedup.ENGINES)
 

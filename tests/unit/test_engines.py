@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+
 from gristmill.engines import run_all
 from gristmill.errors import NotBuiltYetError, RecipeError
 

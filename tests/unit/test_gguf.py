@@ -14,14 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from safetensors.numpy import save_file
-from tiny_llama import weights_of, write_llama
 
 from gristmill.errors import FormatError, NotBuiltYetError, RecipeError
 from gristmill.export import export
 from gristmill.export.gguf import GgufFile, Tensor, TensorType, write_gguf
 from gristmill.export.llama import permute_rope
 from gristmill.export.quantize import dequantize, quantize
-from gristmill.export.vocabulary import LLAMA3, vocabulary
+from gristmill.export.vocabulary import vocabulary
+from gristmill.tokenizer import PATTERNS
+from tiny_llama import weights_of, write_llama
 
 ORACLE = {
     TensorType.F32: gguf.GGMLQuantizationType.F32,
@@ -334,23 +335,31 @@ def test_tokenizers_that_llama_cpp_would_read_differently_are_refused(tmp_path: 
     tokenizer = json.loads((model / "tokenizer.json").read_text())
     split = {"type": "Split", "pattern": {"Regex": "x"}, "behavior": "Isolated", "invert": False}
     plain = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False}
+    sequence = {"type": "Sequence", "pretokenizers": [split, plain]}
 
-    def pre(change: dict[str, Any]) -> str:
-        (model / "tokenizer.json").write_text(json.dumps(tokenizer | change))
+    def pre(**changes: Any) -> str:
+        (model / "tokenizer.json").write_text(json.dumps(tokenizer | changes))
         return str(vocabulary(model, 512)["tokenizer.ggml.pre"])
 
-    sequence = {"type": "Sequence", "pretokenizers": [split, plain]}
-    with pytest.raises(FormatError, match="no name for the pattern 'x'"):
-        pre({"pre_tokenizer": sequence})
+    with pytest.raises(FormatError, match="pattern 'x'"):
+        pre(pre_tokenizer=sequence)
     with pytest.raises(FormatError, match="normalizer NFC"):
-        pre({"normalizer": {"type": "NFC"}})
-    with pytest.raises(FormatError, match="only byte-level BPE"):
-        pre({"pre_tokenizer": None})
+        pre(normalizer={"type": "NFC"})
+    with pytest.raises(FormatError, match="add_prefix_space"):
+        pre(pre_tokenizer={"type": "ByteLevel", "add_prefix_space": True})
     with pytest.raises(FormatError, match="Unigram"):
-        pre({"model": {"type": "Unigram"}})
-    split["pattern"] = {"Regex": LLAMA3}
-    assert pre({"pre_tokenizer": sequence}) == "smaug-bpe"
-    assert (
-        pre({"model": tokenizer["model"] | {"ignore_merges": True}} | {"pre_tokenizer": sequence})
-        == "llama-bpe"
-    )
+        pre(model={"type": "Unigram"})
+    added = {"id": 500, "content": "<x>", "special": True, "lstrip": True}
+    with pytest.raises(FormatError, match="does not strip around '<x>'"):
+        pre(added_tokens=[*tokenizer["added_tokens"], added])
+    names = {"gpt2": "gpt-2", "llama3": "smaug-bpe", "qwen2": "qwen2"}
+    for pattern, name in names.items():
+        split["pattern"] = {"Regex": PATTERNS[pattern]}
+        assert pre(pre_tokenizer=sequence) == name
+    split["pattern"] = {"Regex": PATTERNS["llama3"]}
+    whole = tokenizer["model"] | {"ignore_merges": True}
+    assert pre(model=whole, pre_tokenizer=sequence) == "llama-bpe"
+    for pattern in ("cl100k", "o200k"):
+        split["pattern"] = {"Regex": PATTERNS[pattern]}
+        with pytest.raises(FormatError, match=f"has no pre-tokenizer for the pattern '{pattern}'"):
+            pre(pre_tokenizer=sequence)

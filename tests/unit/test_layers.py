@@ -5,8 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import gristmill
 import pytest
+
+import gristmill
 
 PACKAGE = Path(gristmill.__file__).parent
 

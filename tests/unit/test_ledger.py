@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gristmill.errors import IntegrityError
 from gristmill.ledger import (
     FINDINGS,
@@ -16,8 +19,6 @@ from gristmill.ledger import (
 from gristmill.schema import DOCUMENT, LEDGER
 from gristmill.stage import Verdict
 from gristmill.steps import _ledger_rows
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def documents(texts):

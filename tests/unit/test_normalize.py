@@ -1,7 +1,5 @@
 """Normalizing: what is mended, what is left alone, and that twice is once."""
 
-# ruff: noqa: RUF001 (the letters are what is tested)
-
 from __future__ import annotations
 
 import unicodedata

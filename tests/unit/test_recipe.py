@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+
 from gristmill.config import override, parse_bytes
 from gristmill.errors import NotBuiltYetError, RecipeError
 from gristmill.init import KINDS, render, write_recipe

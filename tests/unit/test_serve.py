@@ -22,8 +22,8 @@ import uvicorn
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_llama import END, write_llama
 
+from gristmill.corpus import Corpus
 from gristmill.errors import RecipeError
 from gristmill.export import export
 from gristmill.serve import app
@@ -31,6 +31,7 @@ from gristmill.serve.chat import PLAIN_STOP, Message, chat_prompt
 from gristmill.serve.completion import Completion
 from gristmill.serve.engines import LlamaCppEngine, Piece, Sampling, Template, TransformersEngine
 from gristmill.serve.guard import MAX_BODY_BYTES
+from tiny_llama import END, write_llama
 
 KEY = "s3cret-käse"
 BEARER = {"Authorization": b"Bearer " + KEY.encode()}
@@ -313,6 +314,20 @@ def test_trace_adds_the_sources_of_the_answer(
     without = TestClient(app(engine)).post("/v1/completions", json=body)
     assert without.status_code == 400
     assert "--corpus" in without.json()["error"]["message"]
+
+
+def test_an_answer_that_quotes_a_corpus_names_the_document(small_corpus: Corpus) -> None:
+    document = small_corpus.documents().collect().row(0, named=True)
+    said = "Well: " + document["text"][:150]
+    client = TestClient(app(Script([said[:70], said[70:]]), corpus=small_corpus.path))
+    body = {"prompt": "x", "max_tokens": 9, "trace": True}
+    answer = client.post("/v1/completions", json=body).json()
+    assert answer["choices"][0]["text"] == said
+    longest = answer["sources"][0]
+    assert said[longest["start"] : longest["end"]] == longest["text"]
+    assert longest["end"] - longest["start"] > 120
+    assert document["id"] in [found["id"] for found in longest["documents"]]
+    assert longest["documents"][0]["license"] == document["license"]
 
 
 def test_a_gguf_file_gives_the_same_answers(

@@ -10,7 +10,6 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from packed import ByteTokenizer, documents, rebuild, write
 
 from gristmill import _core, schema
 from gristmill.errors import FormatError, IntegrityError
@@ -18,6 +17,7 @@ from gristmill.shards.manifest import fingerprint, load, merkle_root
 from gristmill.shards.read import Shards
 from gristmill.shards.verify import verify_shards
 from gristmill.shards.write import write_shards
+from packed import ByteTokenizer, documents, rebuild, write
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from packed import documents, write
 
 from gristmill.errors import IntegrityError, NotBuiltYetError, RecipeError
 from gristmill.shards.read import Shards
 from gristmill.shards.stream import ShardStream
+from packed import documents, write
 
 SEQ_LEN = 16
 

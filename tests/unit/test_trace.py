@@ -9,11 +9,12 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from gristmill.errors import FormatError, GristmillError, IntegrityError, RecipeError
 from gristmill.schema import DOCUMENT
 from gristmill.trace import Index, build_index, token_ranges, word_ranges
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 TEXTS = [
     "The miller ground the grist of the whole village between two stones.",

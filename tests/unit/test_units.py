@@ -1,6 +1,7 @@
 """Content-addressed units: done once, and done again when their files are not what they were."""
 
 import pytest
+
 from gristmill.units import Units, sweep
 
 

@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from synthetic_corpus import edit_json, list_files, make_docs, write_corpus
 
 from gristmill.cards import write_card
+from gristmill.cards.compare import compare
 from gristmill.errors import RecipeError
-from gristmill.verify import check_corpus, compare, verify_corpus, verify_model
+from gristmill.verify import check_corpus, verify_corpus, verify_model
+from synthetic_corpus import edit_json, list_files, make_docs, write_corpus
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from synthetic_corpus import STAGES, Doc, make_docs, write_corpus
 
 from gristmill.cards import why
 from gristmill.cards.fate import nearest, split_detail
 from gristmill.errors import RecipeError
+from synthetic_corpus import STAGES, Doc, make_docs, write_corpus
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """Datasheets that are measured, not written: numbers from a corpus, rendered as cards.
 
 `measure.measure` counts, `evidence` turns counts into answers to the questions of "Datasheets for
-Datasets", `render.render` writes the card from both, and `fate.why` tells what became of a document.
+Datasets", `render.render` writes the card from both, and `fate.why` tells a document's fate.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from typing import Any
 
 from gristmill.cards.evidence import measured_answer
 from gristmill.cards.facts import Row, rows, value
+from gristmill.cards.groups import NOT_JUDGED
 from gristmill.cards.limits import known_limits
 from gristmill.cards.questions import Answers
 from gristmill.cards.wording import bytes_, count, one_line, percent, words
@@ -55,7 +56,11 @@ def croissant(m: dict[str, Any], answers: Answers) -> dict[str, Any]:
             {"@type": "sc:Organization", "name": name} for name in said.get("creators", [])
         ],
         "keywords": [*said.get("keywords", []), "text corpus", "datasheet"],
-        "inLanguage": [row["language"] for row in rows(m, "languages") if row["documents"]],
+        "inLanguage": [
+            row["language"]
+            for row in rows(m, "languages")
+            if row["documents"] and row["language"] != NOT_JUDGED
+        ],
         "identifier": m["corpus"]["fingerprint"],
         "isLiveDataset": False,
         "distribution": _distribution(m),
@@ -67,8 +72,8 @@ def croissant(m: dict[str, Any], answers: Answers) -> dict[str, Any]:
 
 def _summary(m: dict[str, Any]) -> str:
     return (
-        f"{count(value(m, 'sizes', 'documents'))} documents, {bytes_(value(m, 'sizes', 'bytes'))} of "
-        f"text, from {count(value(m, 'sizes', 'sources'))} sources."
+        f"{count(value(m, 'sizes', 'documents'))} documents, {bytes_(value(m, 'sizes', 'bytes'))} "
+        f"of text, from {count(value(m, 'sizes', 'sources'))} sources."
     )
 
 
@@ -101,7 +106,7 @@ def _distribution(m: dict[str, Any]) -> list[Row]:
         "@type": "cr:FileObject",
         "@id": REPOSITORY,
         "name": REPOSITORY,
-        "description": "The corpus directory; its digest is that of the list of its files' digests.",
+        "description": "The corpus directory; its digest is that of the list of its files.",
         "contentUrl": "..",
         "encodingFormat": "git+https",
         "sha256": hashlib.sha256(names.encode()).hexdigest(),

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from gristmill.cards import figures
+from gristmill.cards.exhibit import TABLE_ROWS, Exhibit, Table, table_of
 from gristmill.cards.facts import Row, rows, value
-from gristmill.cards.figures import Bar, Figure, Step
+from gristmill.cards.figures import Bar, Step
+from gristmill.cards.groups import NOT_JUDGED
+from gristmill.cards.options import main_option
 from gristmill.cards.wording import (
     bytes_,
     count,
     listed,
     number,
-    one_line,
     percent,
     plural,
     words,
@@ -25,45 +26,6 @@ Measured = dict[str, Any]
 BARS = 12
 """Bars of a chart; the rest is summed up in its last one."""
 KEPT_AND_READ = "Filled: documents kept. Pale: documents read."
-TABLE_ROWS = 40
-"""Rows of a table on the card; all are in ``measured.json``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table of texts; columns named in `numeric` are set to the right."""
-
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    numeric: frozenset[int] = frozenset()
-    left_out: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exhibit:
-    """One part of the card.
-
-    Attributes:
-        key: Anchor on the page.
-        title: Heading.
-        lead: What the numbers say, in a sentence.
-        how: Where they come from.
-        figure: The drawing, if there is one.
-        caption: How to read the drawing.
-        table: The numbers.
-        strips: A small drawing per table row, if there are.
-        open: Show the table at once: it is the exhibit.
-    """
-
-    key: str
-    title: str
-    lead: str
-    how: str
-    figure: Figure | None = None
-    caption: str = ""
-    table: Table
-    strips: Sequence[str] = ()
-    open: bool = False
 
 
 def exhibits(m: Measured) -> list[Exhibit]:
@@ -87,13 +49,6 @@ def exhibits(m: Measured) -> list[Exhibit]:
     return [exhibit for exhibit in found if exhibit is not None]
 
 
-def _table(columns: str, data: Sequence[Sequence[str]], numeric_from: int = 1) -> Table:
-    names = columns.split(" | ")
-    shown = [[one_line(cell) for cell in row] for row in data[:TABLE_ROWS]]
-    numeric = frozenset(range(numeric_from, len(names)))
-    return Table(names, shown, numeric, max(len(data) - TABLE_ROWS, 0))
-
-
 def _flow(m: Measured) -> Exhibit | None:
     found = rows(m, "flow")
     if not found:
@@ -102,7 +57,7 @@ def _flow(m: Measured) -> Exhibit | None:
     steps = [
         Step(
             words(row["stage"]),
-            _option(m, row["stage"]),
+            main_option(m, row["stage"]),
             row["docs_in"],
             row["docs_kept"],
             sorted(
@@ -136,34 +91,9 @@ def _flow(m: Measured) -> Exhibit | None:
         lead=lead,
         how=m["flow"]["how"],
         figure=figures.flow("Documents through the pipeline", lead, steps, end),
-        caption="The width of the stream is the number of documents left; side arms are those dropped.",
-        table=_table("Stage | In | Dropped | Kept | Bytes in | Bytes out", data),
+        caption="The stream is as wide as the documents left are many; side arms were dropped.",
+        table=table_of("Stage | In | Dropped | Kept | Bytes in | Bytes out", data),
     )
-
-
-def _option(m: Measured, stage: str) -> str:
-    """The one option of a stage that says most about it."""
-    recipe = m["corpus"]["recipe"]
-    dedup = recipe.get("dedup") or {}
-    options = {
-        "language": ("keep", recipe.get("language")),
-        "quality": ("rules", recipe.get("quality")),
-        "toxicity": ("max_score", recipe.get("toxicity")),
-        "near_duplicates": ("threshold", dedup.get("near") if isinstance(dedup, dict) else None),
-        "exact_substrings": (
-            "min_bytes",
-            dedup.get("substrings") if isinstance(dedup, dict) else None,
-        ),
-        "decontaminate": ("ngram", recipe.get("decontaminate")),
-        "licenses": ("allow", recipe.get("licenses")),
-    }
-    key, given = options.get(stage, ("", None))
-    if not isinstance(given, dict) or given.get(key) is None:
-        return ""
-    chosen = given[key]
-    named = listed([str(item) for item in chosen], 4) if isinstance(chosen, list) else str(chosen)
-    signs = {"threshold": "Jaccard ≥ ", "min_bytes": "≥ ", "max_score": "score ≤ ", "keep": "keep "}
-    return signs.get(key, "") + named + (" bytes" if key == "min_bytes" else "")
 
 
 def _top(data: Sequence[Row], label: str, most: int = BARS) -> tuple[list[Row], list[Row]]:
@@ -206,7 +136,7 @@ def _sources(m: Measured) -> Exhibit | None:
         how=m["sources"]["how"],
         figure=figures.bars("sources", "Documents by source", lead, data),
         caption=KEPT_AND_READ,
-        table=_table(columns, [_group_cells(row, "source", row["n_licenses"]) for row in found]),
+        table=table_of(columns, [_group_cells(row, "source", row["n_licenses"]) for row in found]),
     )
 
 
@@ -234,9 +164,10 @@ def _licenses(m: Measured) -> Exhibit | None:
     parts = [(row["license"], row[share]) for row in first]
     if rest:
         parts.append((f"{len(rest)} others", sum(row[share] for row in rest)))
+    names = [f"{figures.clip(row['license'])} {percent(row[share])}" for row in ranked]
     lead = (
         f"Every document keeps its own license. {plural(len(found), 'license')}; by share of "
-        f"{of}: {listed([f'{name} {percent(part)}' for name, part in parts], 7)}."
+        f"{of}: {listed(names, 4)}."
     )
     columns = "License | Read | Kept | Bytes | Documents | Text | Tokens trained on"
     return Exhibit(
@@ -245,7 +176,7 @@ def _licenses(m: Measured) -> Exhibit | None:
         lead=lead,
         how=m["licenses"]["how"],
         figure=figures.stacked("licenses", f"Share of {of} by license", lead, parts),
-        table=_table(columns, [_group_cells(row, "license") for row in found]),
+        table=table_of(columns, [_group_cells(row, "license") for row in found]),
     )
 
 
@@ -256,7 +187,7 @@ def _languages(m: Measured) -> Exhibit | None:
     first = sorted(found, key=lambda row: (-row["documents_read"], row["language"]))[:BARS]
     data = [
         Bar(
-            _language(row),
+            row["language"],
             row["documents"],
             f"{count(row['documents'])} of {count(row['documents_read'])} kept",
             row["documents_read"],
@@ -264,10 +195,11 @@ def _languages(m: Measured) -> Exhibit | None:
         for row in first
     ]
     kept = [row for row in found if row["documents"]]
-    names = [f"{_language(row)} {percent(row['share_documents'])}" for row in kept]
-    lead = f"{plural(len(found), 'language')} identified; of the kept documents: {listed(names)}."
+    names = [f"{row['language']} {percent(row['share_documents'])}" for row in kept]
+    n_identified = sum(row["language"] != NOT_JUDGED for row in found)
+    lead = f"{plural(n_identified, 'language')} identified; of the kept documents: {listed(names)}."
     columns = "Language | Read | Kept | Bytes | Documents | Text | Tokens trained on"
-    table = [_group_cells({**row, "language": _language(row)}, "language") for row in found]
+    table = [_group_cells(row, "language") for row in found]
     return Exhibit(
         key="languages",
         title="Languages",
@@ -275,12 +207,8 @@ def _languages(m: Measured) -> Exhibit | None:
         how=m["languages"]["how"],
         figure=figures.bars("languages", "Documents by language", lead, data),
         caption=KEPT_AND_READ,
-        table=_table(columns, table),
+        table=table_of(columns, table),
     )
-
-
-def _language(row: Row) -> str:
-    return "not judged" if row["language"] == "unknown" else str(row["language"])
 
 
 def _lengths(m: Measured) -> Exhibit | None:
@@ -312,7 +240,7 @@ def _lengths(m: Measured) -> Exhibit | None:
             "characters",
         ),
         caption="Each column spans a doubling; its lower bound is named.",
-        table=_table("Unit | Min | 5 % | 25 % | Median | 75 % | 95 % | Max | Mean", table),
+        table=table_of("Unit | Min | 5 % | 25 % | Median | 75 % | 95 % | Max | Mean", table),
     )
 
 
@@ -342,7 +270,7 @@ def _created(m: Measured) -> Exhibit | None:
         lead=lead,
         how=found["how"],
         figure=figures.histogram("created", "Documents by year", lead, data, "year of the content"),
-        table=_table("Year | Documents", [[str(y), count(n)] for y, n in counts.items()]),
+        table=table_of("Year | Documents", [[str(y), count(n)] for y, n in counts.items()]),
     )
 
 
@@ -377,7 +305,7 @@ def _drops(m: Measured) -> Exhibit | None:
             ]
         )
     columns = "Stage | Reason | Documents | Bytes | Of read | An example | Its detail"
-    shown = _table(columns, table)
+    shown = table_of(columns, table)
     return Exhibit(
         key="removed",
         title="What was left out, and why",
@@ -418,7 +346,7 @@ def _duplicates(m: Measured) -> Exhibit | None:
         title="Duplicates",
         lead=lead,
         how=m["duplicates"]["how"],
-        table=_table("Kind | Left out | Bytes | Of read | Originals that stay", table),
+        table=table_of("Kind | Left out | Bytes | Of read | Originals that stay", table),
         open=True,
     )
 
@@ -440,7 +368,7 @@ def _personal_data(m: Measured) -> Exhibit | None:
         figure=figures.bars("personal-data", "Personal data by kind", lead, data, "lost")
         if data
         else None,
-        table=_table(
+        table=table_of(
             "Kind | Found", [[words(r["entity"]), count(r["found"])] for r in found["rows"]]
         ),
     )
@@ -455,26 +383,26 @@ def _signals(m: Measured) -> Exhibit | None:
     for row in found:
         if "share_true" in row:
             kept = f"true for {percent(row['share_true_kept'])} of kept"
-            table.append([row["signal"], *["—"] * 4, kept, f"{percent(row['share_true'])} of all"])
+            table.append([row["signal"], "", kept, "", f"{percent(row['share_true'])} of all"])
             strips.append("")
             continue
-        cells = (number(row[name]) for name in at)
-        table.append([row["signal"], *cells, number(row["p50_dropped"])])
+        cells = (number(row[name]) for name in ("p5", "p50", "p95", "p50_dropped"))
+        table.append([row["signal"], *cells])
         strips.append(figures.strip([row[name] for name in at], row["p50_dropped"]))
     lead = (
-        f"{plural(len(found), 'number')} measured per document; quantiles over the kept ones, and the "
-        "median of those dropped."
+        f"{plural(len(found), 'number')} measured per document; quantiles over the kept ones, and "
+        "the median of those dropped."
     )
-    columns = "Signal | 5 % | 25 % | Median | 75 % | 95 % | Median of dropped"
+    columns = "Signal | 5 % | Median | 95 % | Median of dropped"
     return Exhibit(
         key="signals",
         title="Quality signals",
         lead=lead,
         how=m["signals"]["how"],
-        table=_table(columns, table),
+        table=table_of(columns, table),
         strips=strips[:TABLE_ROWS],
-        caption="A strip runs from the 5 % to the 95 % quantile, with the middle half and the median; "
-        "the thin second mark is the median of dropped documents.",
+        caption="A strip runs from the 5 % to the 95 % quantile, with the middle half and the "
+        "median; the thin second mark is the median of dropped documents.",
         open=True,
     )
 
@@ -504,7 +432,7 @@ def _splits(m: Measured) -> Exhibit | None:
         title="Splits",
         lead=lead,
         how=m["splits"]["how"],
-        table=_table("Split | Documents | Tokens | Rows | Padding", table),
+        table=table_of("Split | Documents | Tokens | Rows | Padding", table),
         open=True,
     )
 
@@ -518,7 +446,7 @@ def _tokenizer(m: Measured) -> Exhibit | None:
     lead += f"; {number(per_token)} bytes of text per token." if per_token else "."
     table = [
         [
-            "not judged" if row["language"] == "unknown" else row["language"],
+            row["language"],
             count(row["tokens"]),
             number(row["bytes_per_token"]),
             number(row["characters_per_token"]),
@@ -530,7 +458,7 @@ def _tokenizer(m: Measured) -> Exhibit | None:
         title="Tokenizer",
         lead=lead,
         how=f"{found['vocab_size']['how']}; {found['by_language']['how']}",
-        table=_table("Language | Tokens | Bytes per token | Characters per token", table),
+        table=table_of("Language | Tokens | Bytes per token | Characters per token", table),
         open=True,
     )
 
@@ -558,5 +486,5 @@ def _domains(m: Measured) -> Exhibit | None:
         lead=lead,
         how=m["domains"]["how"],
         figure=figures.bars("domains", "Documents by host", lead, data),
-        table=_table("Host | Documents | Bytes | Share of documents", table),
+        table=table_of("Host | Documents | Bytes | Share of documents", table),
     )

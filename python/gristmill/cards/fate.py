@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from os.path import commonprefix
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,19 @@ from gristmill.cards.measure import AFTER_DOCUMENTS, read_run
 from gristmill.errors import RecipeError
 
 COPIES_SHOWN = 5
-FIXED = "id source license url fate stage reason detail duplicate_of bytes_in bytes_out".split()
+FIXED = [
+    "id",
+    "source",
+    "license",
+    "url",
+    "fate",
+    "stage",
+    "reason",
+    "detail",
+    "duplicate_of",
+    "bytes_in",
+    "bytes_out",
+]
 _CUT = re.compile(r"cut [\d,]+ bytes\b")
 
 
@@ -35,7 +46,8 @@ def why(corpus: Path | str, doc_id: str) -> dict[str, Any]:
         ``document`` (its ledger row), ``stages`` (name, outcome ``passed``, ``changed`` or
         ``dropped``, and for the last two reason and detail), ``twin`` (the ledger row of the
         document that stands for it, or that a cut passage stands in first), ``copies`` (documents
-        whose twin it is), ``measured`` (signals that are not null) and, when it was kept, ``place`` (file, row and tokens).
+        whose twin it is), ``measured`` (signals that are not null) and, when it was kept,
+        ``place`` (file, row and tokens).
 
     Raises:
         RecipeError: `corpus` is no corpus directory, or no document has that id; the message names
@@ -85,17 +97,20 @@ def _unknown(corpus: Path, doc_id: str) -> str:
 def nearest(doc_id: str, ids: list[str], most: int = 3) -> list[str]:
     """The ids that share the longest beginning with `doc_id`; `ids` is sorted.
 
-    >>> nearest("abx", ["aaa", "abc", "abd", "b"])
-    ['abc', 'abd']
+    >>> nearest("abx", ["aaa", "abc", "abe", "b"])
+    ['abc', 'abe']
     """
     at = bisect_left(ids, doc_id)
-    shared = max(
-        (len(commonprefix([doc_id, other])) for other in ids[max(at - 1, 0) : at + 1]), default=0
-    )
+    shared = max((_n_shared(doc_id, other) for other in ids[max(at - 1, 0) : at + 1]), default=0)
     if not shared:
         return []
     first = bisect_left(ids, doc_id[:shared])
     return [other for other in ids[first : first + most] if other.startswith(doc_id[:shared])]
+
+
+def _n_shared(one: str, other: str) -> int:
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _stages(names: list[str], row: dict[str, Any]) -> list[dict[str, Any]]:
@@ -124,8 +139,8 @@ def split_detail(detail: str | None, stages: list[str], dropped_by: str | None) 
 
     Parts are joined by ``; `` in the order of the stages; a part may begin with its stage's name.
 
-    >>> split_detail("cut 9 bytes in 1 range; longest from a; email=1", ["exact_substrings", "pii"], None)
-    {'exact_substrings': 'cut 9 bytes in 1 range; longest from a', 'pii': 'email=1'}
+    >>> split_detail("cut 9 bytes; longest from a; email 1", ["exact_substrings", "pii"], None)
+    {'exact_substrings': 'cut 9 bytes; longest from a', 'pii': 'email 1'}
     """
     found: dict[str, str] = {}
     parts = detail.split("; ") if detail else []

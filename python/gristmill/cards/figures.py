@@ -34,7 +34,8 @@ DRAWING = """
 .fig .end{text-anchor:end}.fig .mid{text-anchor:middle}
 .fig .kept{fill:var(--kept)}.fig .lost{fill:var(--lost)}.fig .ghost{fill:var(--ghost)}
 .fig .onkept{fill:var(--paper);font-weight:600}.fig .fade{opacity:.38}.fig .river{opacity:.2}
-.fig .line{stroke:var(--line);stroke-width:1;fill:none}.fig .node{stroke:var(--ink);stroke-width:1.5}
+.fig .line{stroke:var(--line);stroke-width:1;fill:none}
+.fig .node{stroke:var(--ink);stroke-width:1.5}
 .fig .c1{fill:var(--c1)}.fig .c2{fill:var(--c2)}.fig .c3{fill:var(--c3)}.fig .c4{fill:var(--c4)}
 .fig .c5{fill:var(--c5)}.fig .c6{fill:var(--c6)}.fig .c7{fill:var(--c7)}
 """

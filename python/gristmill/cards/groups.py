@@ -11,6 +11,9 @@ import polars as pl
 from gristmill.cards.facts import Row, share, table
 from gristmill.cards.frames import Frames
 
+NOT_JUDGED = "not judged"
+"""Stands for the language of documents that no language stage judged."""
+
 DOMAINS = 50
 LICENSES_PER_SOURCE = 20
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -49,8 +52,8 @@ def by_language(frames: Frames) -> dict[str, Any]:
 
 def _how(column: str) -> str:
     return (
-        f"documents/part-*.parquet by {column}: rows, bytes of text; shards/documents.parquet: n_tokens; "
-        "shards/train: piece_lengths; ledger/part-*.parquet: rows, fate"
+        f"documents/part-*.parquet by {column}: rows, bytes of text; shards/documents.parquet: "
+        "n_tokens; shards/train: piece_lengths; ledger/part-*.parquet: rows, fate"
     )
 
 
@@ -68,7 +71,7 @@ def _grouped(frames: Frames, column: str) -> list[Row]:
     joined = (
         read.join(kept, on=column, how="full", coalesce=True, nulls_equal=True)
         .fill_null(0)
-        .with_columns(pl.col(column).fill_null("unknown"))
+        .with_columns(pl.col(column).fill_null(NOT_JUDGED))
         .sort(
             ["documents", "bytes", "documents_read", column], descending=[True, True, True, False]
         )

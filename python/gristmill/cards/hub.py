@@ -11,14 +11,15 @@ from gristmill.cards.facts import rows, value
 from gristmill.cards.questions import Answers
 from gristmill.cards.wording import one_line
 
-LICENSES = set(
-    "apache-2.0 mit bsd-2-clause bsd-3-clause bsd-3-clause-clear isc zlib unlicense cc0-1.0 "
-    "cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0 "
-    "cc-by-nc-4.0 cc-by-nd-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 cc-by-nc-sa-3.0 "
-    "cc-by-nc-sa-4.0 odc-by odbl-1.0 pddl gpl-2.0 gpl-3.0 agpl-3.0 lgpl-2.1 lgpl-3.0 mpl-2.0 "
-    "epl-1.0 epl-2.0 eupl-1.1 eupl-1.2 ecl-2.0 afl-3.0 artistic-2.0 bsl-1.0 postgresql ncsa "
-    "osl-3.0 wtfpl gfdl".split()
-)
+LICENSES = {
+    "apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "bsd-3-clause-clear", "isc", "zlib",
+    "unlicense", "cc0-1.0", "cc-by-2.0", "cc-by-2.5", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0",
+    "cc-by-sa-4.0", "cc-by-nc-2.0", "cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nd-4.0",
+    "cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0", "cc-by-nc-sa-2.0", "cc-by-nc-sa-3.0",
+    "cc-by-nc-sa-4.0", "odc-by", "odbl-1.0", "pddl", "gpl-2.0", "gpl-3.0", "agpl-3.0",
+    "lgpl-2.1", "lgpl-3.0", "mpl-2.0", "epl-1.0", "epl-2.0", "eupl-1.1", "eupl-1.2", "ecl-2.0",
+    "afl-3.0", "artistic-2.0", "bsl-1.0", "postgresql", "ncsa", "osl-3.0", "wtfpl", "gfdl",
+}  # fmt: skip
 """License names that the hub knows (its list of identifiers, lower case)."""
 
 RENAMED = {
@@ -27,8 +28,10 @@ RENAMED = {
     "gfdl-1.3-or-later": "gfdl",
     "gfdl-1.3-only": "gfdl",
 }
-SIZES = ((10**3, "1K"), (10**4, "10K"), (10**5, "100K"), (10**6, "1M"), (10**7, "10M"))
-SIZES = (*SIZES, (10**8, "100M"), (10**9, "1B"), (10**10, "10B"), (10**11, "100B"), (10**12, "1T"))
+SIZE_NAMES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
+SIZES = tuple(zip(range(3, 13), SIZE_NAMES, strict=True))
+"""Powers of ten, and the hub's names for them."""
+
 MOST = 30
 
 
@@ -38,7 +41,7 @@ def hub_header(m: dict[str, Any], answers: Answers) -> str:
     header: dict[str, Any] = {
         "pretty_name": said.get("pretty_name") or m["corpus"]["name"],
         "license": _license(m, said),
-        **_license_note(m, said),
+        **_license_note(said),
         "language": _languages(m),
         "size_categories": [size_category(value(m, "sizes", "documents", default=0))],
         "task_categories": said.get("task_categories") or ["text-generation"],
@@ -77,7 +80,7 @@ def _license(m: dict[str, Any], said: dict[str, Any]) -> str | list[str]:
     return found[0] if len(found) == 1 else found
 
 
-def _license_note(m: dict[str, Any], said: dict[str, Any]) -> dict[str, str]:
+def _license_note(said: dict[str, Any]) -> dict[str, str]:
     if said.get("license") and hub_license(said["license"]) != "other":
         return {}
     name = said.get("license") or "each document's own, in its column `license`"
@@ -100,8 +103,8 @@ def size_category(n_docs: int) -> str:
     below = "1K"
     if n_docs < 10**3:
         return "n<1K"
-    for bound, name in SIZES:
-        if n_docs < bound:
+    for power, name in SIZES:
+        if n_docs < 10**power:
             return f"{below}<n<{name}"
         below = name
     return "n>1T"

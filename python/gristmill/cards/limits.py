@@ -6,6 +6,7 @@ from typing import Any
 
 from gristmill.cards.evidence import Evidence
 from gristmill.cards.facts import rows, share, value
+from gristmill.cards.groups import NOT_JUDGED
 from gristmill.cards.wording import count, percent
 
 DOMINANT = 0.5
@@ -23,8 +24,8 @@ def _licenses(m: dict[str, Any]) -> list[tuple[str, str]]:
     if not unstated or not unstated["documents"]:
         return []
     text = (
-        f"{count(unstated['documents'])} documents ({percent(unstated['share_documents'])}) state no "
-        "license (NOASSERTION); whether they may be used is not known."
+        f"{count(unstated['documents'])} documents ({percent(unstated['share_documents'])}) state "
+        "no license (NOASSERTION); whether they may be used is not known."
     )
     return [(text, "documents/part-*.parquet: license")]
 
@@ -33,11 +34,11 @@ def _dominance(m: dict[str, Any]) -> list[tuple[str, str]]:
     found = []
     for what, column, of in (("sources", "source", "the text"), ("languages", "language", "it")):
         kept = [row for row in rows(m, what) if row["documents"]]
-        if len(kept) == 1:
+        if len(kept) == 1 and kept[0][column] != NOT_JUDGED:
             found.append((f"All documents have one {column}: {kept[0][column]}.", m[what]["how"]))
             continue
         largest = max(kept, key=lambda row: row["share_bytes"], default=None)
-        if largest and largest["share_bytes"] > DOMINANT and largest[column] != "unknown":
+        if largest and largest["share_bytes"] > DOMINANT and largest[column] != NOT_JUDGED:
             part = percent(largest["share_bytes"])
             found.append((f"One {column}, {largest[column]}, is {part} of {of}.", m[what]["how"]))
     return found

@@ -17,10 +17,21 @@ from gristmill.cards.groups import QUANTILE_NAMES, quantiles
 EXAMPLES = 3
 DETAIL_CHARACTERS = 160
 DUPLICATE_STAGES = ("exact_documents", "near_duplicates", "exact_substrings")
-PII_ENTITIES = (
-    "email phone card iban ip national_id url_credential secret crypto geo person location "
-    "organization"
-).split()
+PII_ENTITIES = [
+    "email",
+    "phone",
+    "card",
+    "iban",
+    "ip",
+    "national_id",
+    "url_credential",
+    "secret",
+    "crypto",
+    "geo",
+    "person",
+    "location",
+    "organization",
+]
 
 _NAMES = "|".join(PII_ENTITIES)
 _ENTITY_COUNT = re.compile(rf"({_NAMES})\s*[=:×]?\s*([\d,]+)|([\d,]+)\s*[×x]?\s*({_NAMES})")
@@ -160,7 +171,7 @@ def _int(digits: str) -> int:
 
 
 def signals(frames: Frames) -> dict[str, Any]:
-    """Quantiles of every number the ledger measured: of kept documents, and the dropped's median."""
+    """Quantiles over kept documents of every number the ledger measured."""
     kept = (frames.ledger["fate"] == "kept").fill_null(False)
     found = []
     for name in frames.ledger.columns:

@@ -5,6 +5,8 @@ same input gives the same bytes. Text that came with the documents is escaped fo
 lands in: autoescaping in HTML, `wording.markdown` for every expression in Markdown.
 """
 
+# ruff: noqa: S701 - each environment below escapes, and Markup is what it escaped itself
+
 from __future__ import annotations
 
 import json
@@ -22,8 +24,10 @@ from markupsafe import Markup, escape
 from gristmill.cards import figures
 from gristmill.cards.croissant import croissant
 from gristmill.cards.evidence import Evidence, measured_answer
-from gristmill.cards.exhibits import Exhibit, exhibits
+from gristmill.cards.exhibit import Exhibit
+from gristmill.cards.exhibits import exhibits
 from gristmill.cards.facts import rows, share, value
+from gristmill.cards.groups import NOT_JUDGED
 from gristmill.cards.hub import hub_header
 from gristmill.cards.limits import known_limits
 from gristmill.cards.measure import measure
@@ -174,8 +178,8 @@ def _summary(m: dict[str, Any]) -> str:
         value(m, "sizes", name, default=0) for name in ("documents", "sources", "licenses")
     )
     return (
-        f"{plural(documents, 'document')}, {bytes_(value(m, 'sizes', 'bytes'))} of text{packed}, from "
-        f"{plural(sources, 'source')} under {plural(licenses, 'license')}."
+        f"{plural(documents, 'document')}, {bytes_(value(m, 'sizes', 'bytes'))} of text{packed}, "
+        f"from {plural(sources, 'source')} under {plural(licenses, 'license')}."
     )
 
 
@@ -200,10 +204,11 @@ def _tiles(m: dict[str, Any]) -> list[tuple[str, str, str]]:
     )
     tiles.append(("Licenses", count(licenses), f"{percent(unstated)} state none"))
     languages = [row for row in rows(m, "languages") if row["documents"]]
-    judged = [row for row in languages if row["language"] != "unknown"]
+    judged = [row for row in languages if row["language"] != NOT_JUDGED]
     if judged:
         top = max(judged, key=lambda row: row["documents"])
-        note = f"{top['language']} {percent(top['share_documents'])}"
+        unjudged = sum(row["share_documents"] for row in languages if row not in judged)
+        note = f"{percent(unjudged)} not judged" if unjudged else f"mostly {top['language']}"
         tiles.append(("Languages", count(len(judged)), note))
     copies = sum(row["documents"] for row in rows(m, "duplicates"))
     if rows(m, "duplicates"):
@@ -228,7 +233,6 @@ def _markdown() -> Environment:
         finalize=lambda given: given if isinstance(given, Markup) else Markup(markdown(given)),
     )
     environment.filters["paragraphs"] = lambda text: Markup("\n\n".join(_prose(text)))
-    environment.filters["bar"] = lambda part: Markup("█" * round(20 * part) or "▏")
     return environment
 
 

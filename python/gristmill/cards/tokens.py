@@ -1,5 +1,4 @@
-"""Tokens of a corpus: how many each document has, how many of them are trained on, and by what
-tokenizer.
+"""Tokens of a corpus: how many each document has, how many are trained on, by what tokenizer.
 
 Training tokens are counted in the shards themselves, piece by piece, not inferred from the split's
 share: `piece_document` says whose each token is.

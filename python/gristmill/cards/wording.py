@@ -58,12 +58,12 @@ def percent(part: float | None) -> str:
 
 
 def number(value: float | None) -> str:
-    """A measured value: whole numbers with separators, others with four digits."""
+    """A measured value: whole numbers with separators, others with three digits."""
     if value is None:
         return "—"
     if float(value).is_integer():
         return count(value)
-    return f"{value:,.4g}" if abs(value) < 1e4 else count(value)
+    return f"{value:,.3g}" if abs(value) < 1e3 else count(value)
 
 
 def plural(n: int, one: str, many: str | None = None) -> str:
@@ -95,10 +95,10 @@ def one_line(text: object) -> str:
 
 
 def markdown(text: object) -> str:
-    """`text` as Markdown that shows exactly it: no markup, HTML, table or link comes of it.
+    r"""`text` as Markdown that shows exactly it: no markup, HTML, table or link comes of it.
 
     >>> markdown("<b>|*x*")
-    '&lt;b&gt;\\\\|\\\\*x\\\\*'
+    '&lt;b&gt;\\|\\*x\\*'
     """
     plain = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     plain = _MARKDOWN.sub(r"\\\g<0>", plain)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
@@ -33,7 +34,7 @@ def why_command(
     from gristmill.cards.fate import why
 
     found = why(directory, doc_id)
-    lines = [_origin(found["document"]), _stages(found["stages"])]
+    lines: list[RenderableType] = [_origin(found["document"]), _stages(found["stages"])]
     if found["twin"]:
         verb = (
             "Its text stays in"

@@ -74,6 +74,7 @@ def _tracer(corpus: Path) -> Tracer:
     from gristmill.corpus import Corpus
 
     opened = Corpus.open(corpus)
+    opened.trace("a")  # a corpus without an index is refused now, not at the first request
     return lambda text: opened.trace(text)
 
 

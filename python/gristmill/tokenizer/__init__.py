@@ -166,7 +166,9 @@ class Tokenizer:
         """Write ``tokenizer.json`` and ``tokenizer_config.json`` into the folder `path`.
 
         When `path` ends in ``.json``, write that one file. `tokenizers.Tokenizer.from_file` and
-        `transformers.AutoTokenizer.from_pretrained` open the result and give the same ids.
+        `transformers.AutoTokenizer.from_pretrained` open the result and give the same ids; but
+        beside a ``config.json`` of model type ``qwen2``, `transformers` 5 cuts words by Qwen's
+        pattern whatever the file says.
         """
         target = Path(path)
         if target.suffix == ".json":
@@ -210,6 +212,10 @@ class Tokenizer:
         if token is None:
             raise KeyError(f"no token has id {token_id}; there are {self.vocab_size} ids")
         return token
+
+    def words(self, text: str) -> list[str]:
+        """The words that `pattern` cuts a text into; merges never cross them."""
+        return self._encoder.words(text)
 
     def encode(self, text: str, *, specials: Specials = "text") -> list[int]:
         """Encode one text; see `encode_batch`."""

@@ -11,4 +11,12 @@ from gristmill.trace.search import (
     word_ranges,
 )
 
-__all__ = ["MAX_DOCUMENTS", "MIN_TOKENS", "SHARD_BYTES", "Index", "build_index", "token_ranges", "word_ranges"]
+__all__ = [
+    "MAX_DOCUMENTS",
+    "MIN_TOKENS",
+    "SHARD_BYTES",
+    "Index",
+    "build_index",
+    "token_ranges",
+    "word_ranges",
+]

@@ -95,7 +95,11 @@ def _write(documents: Iterable[pa.Table], folder: Path, shard_bytes: int) -> dic
         "version": VERSION,
         "n_documents": sum(shard["n_documents"] for shard in shards),
         "n_bytes": sum(shard["n_bytes"] for shard in shards),
-        "documents": _describe(folder / "documents.arrow"),
+        "documents": {
+            "path": "documents.arrow",
+            "bytes": (folder / "documents.arrow").stat().st_size,
+            "xxh3": _digest(folder / "documents.arrow"),
+        },
         "shards": shards,
     }
     write_json(folder / "index.json", manifest)
@@ -130,17 +134,13 @@ def _write_shard(folder: Path, number: int, table: pa.Table) -> dict[str, Any]:
     entry: dict[str, Any] = {"n_documents": table.num_rows}
     for name, batches in zip(ARRAYS, arrays, strict=True):
         path = folder / f"{name}-{number:05}.bin"
-        column = pa.table(batches).column(0).combine_chunks()
+        # numpy's view ends where the array does; the Arrow buffer may be padded.
+        data = pa.table(batches).column(0).chunk(0).to_numpy().view("u1").data
         with atomic_write(path) as file:
-            # numpy's view ends where the array does; the Arrow buffer may be padded.
-            file.write(column.to_numpy().data)
-        entry[name] = _describe(path)
+            file.write(data)
+        entry[name] = {"path": path.name, "bytes": len(data), "xxh3": _core.xxh3_128_hex(data)}
     entry["n_bytes"] = entry["text"]["bytes"] - table.num_rows
     return entry
-
-
-def _describe(path: Path) -> dict[str, Any]:
-    return {"path": path.name, "bytes": path.stat().st_size, "xxh3": _digest(path)}
 
 
 def _digest(path: Path) -> str:

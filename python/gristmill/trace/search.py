@@ -98,7 +98,7 @@ class Index:
             document's text the first occurrence starts, in characters. Of more than 16,384
             occurrences in a shard only that many are looked at.
         """
-        return self._describe(self._shards.locate(_bytes(pattern), limit))
+        return self._describe([self._shards.locate(_bytes(pattern), limit)])[0]
 
     def trace(
         self,
@@ -130,21 +130,24 @@ class Index:
         if min_tokens < 1:
             raise ValueError(f"min_tokens = {min_tokens} is not allowed: at least 1")
         found = self._shards.spans(text, list(tokens(text)), min_tokens, documents)
+        listed = self._describe([places for *_, places in found])
         spans = [
             {
                 "start": start,
                 "end": end,
                 "text": text[start:end],
                 "count": count,
-                "documents": self._describe(places),
+                "documents": its_documents,
             }
-            for start, end, count, places in found
+            for (start, end, count, _), its_documents in zip(found, listed, strict=True)
         ]
         return sorted(spans, key=_by_length)
 
-    def _describe(self, places: list[tuple[int, int]]) -> list[dict[str, Any]]:
-        rows = self._documents.take(pa.array([row for row, _ in places], pa.int64())).to_pylist()
-        return [row | {"offset": offset} for row, (_, offset) in zip(rows, places, strict=True)]
+    def _describe(self, groups: list[list[tuple[int, int]]]) -> list[list[dict[str, Any]]]:
+        """Put documents in the place of their rows, with one look-up for all groups."""
+        rows = [row for places in groups for row, _ in places]
+        documents = iter(self._documents.take(pa.array(rows, pa.int64())).to_pylist())
+        return [[next(documents) | {"offset": offset} for _, offset in places] for places in groups]
 
 
 def _by_length(span: dict[str, Any]) -> tuple[int, int]:

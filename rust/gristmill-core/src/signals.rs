@@ -3,7 +3,7 @@
 //! Only figures here; thresholds and decisions belong to the caller. Each figure is computed as
 //! datatrove 0.10.1 computes it (`gopher_quality_filter`, `gopher_repetition_filter`, `c4_filters`,
 //! `fineweb_quality_filter`), on characters, with Python's notions of a line and of white space.
-//! Words come from [`words`], which follows spaCy's English tokenizer as datatrove does.
+//! Words come from `tokenizer.rs`, which follows spaCy's English tokenizer as datatrove does.
 //!
 //! Two things differ from datatrove. A duplicated n-gram is compared word by word, not by the
 //! concatenation of its words. A figure that datatrove leaves undefined (a share of nothing, or one
@@ -12,6 +12,7 @@
 mod classes;
 mod lines;
 mod repetition;
+mod tokenizer;
 mod words;
 
 use rayon::prelude::*;
@@ -88,7 +89,7 @@ pub fn measure(texts: &[&str], threads: usize) -> Result<Vec<Row>> {
 /// The words of `text` that the signals count, in order.
 #[must_use]
 pub fn split_words(text: &str) -> Vec<&str> {
-    text.split(words::is_space).flat_map(words::cut_part).collect()
+    text.split(words::is_space).flat_map(tokenizer::cut_part).collect()
 }
 
 /// What is reused from text to text.

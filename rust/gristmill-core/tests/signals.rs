@@ -119,7 +119,7 @@ fn zero_threads_are_refused() {
 
 #[test]
 fn hostile_texts_end_soon_and_give_numbers() {
-    let n = 300_000;
+    let n = 60_000;
     for unit in ["(", "a", ".", "@", "a.b@", "'s", "8)", "\n", "a ", "[1]", "é", "…", "5km", "://"]
     {
         let text = unit.repeat(n);

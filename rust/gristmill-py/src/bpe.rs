@@ -85,6 +85,11 @@ impl PyBpeEncoder {
         .map(Self)
     }
 
+    /// The words that a text is cut into.
+    fn words<'t>(&self, text: &'t str) -> Vec<&'t str> {
+        self.0.words(text)
+    }
+
     /// The ids of one text.
     fn encode(&self, py: Python<'_>, text: &str, specials: &str) -> PyResult<Vec<u32>> {
         error::leave(py, || self.0.encode(text, Specials::from_name(specials)?))

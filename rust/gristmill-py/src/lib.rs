@@ -4,10 +4,10 @@
 use pyo3::prelude::*;
 
 mod arrow;
-mod error;
 mod bpe;
 mod dedup;
 mod digest;
+mod error;
 mod pack;
 mod permute;
 mod pii;
@@ -30,9 +30,7 @@ mod _core {
 
     // ---- digest.rs ----
     #[pymodule_export]
-    use crate::digest::{
-        Xxh3, xxh3_64_each, xxh3_64_hex, xxh3_128_hex, xxh3_128_hex_each,
-    };
+    use crate::digest::{Xxh3, xxh3_64_each, xxh3_64_hex, xxh3_128_hex, xxh3_128_hex_each};
 
     // ---- pack.rs ----
     #[pymodule_export]

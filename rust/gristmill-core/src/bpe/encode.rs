@@ -113,6 +113,11 @@ impl Encoder {
         &self.vocab
     }
 
+    /// The words that `text` is cut into before merging.
+    pub fn words<'t>(&self, text: &'t str) -> Vec<&'t str> {
+        self.options.pattern.words(text)
+    }
+
     /// The ids of one text.
     ///
     /// # Errors

@@ -1,0 +1,342 @@
+//! Byte-level BPE against slow twins: the published expressions, a merge that searches everything,
+//! a trainer that counts everything anew.
+
+use std::collections::BTreeMap;
+
+use gristmill_core::bpe::encode::{AddedToken, Encoder, Options, Specials};
+use gristmill_core::bpe::pretokenize::Pattern;
+use gristmill_core::bpe::train::{self, Trained, Trainer};
+use gristmill_core::bpe::vocab::{Merge, Vocabulary};
+use proptest::prelude::*;
+use regex::Regex;
+
+/// A published expression without its look-ahead alternatives, which the twin does by hand.
+struct Published {
+    alternatives: Vec<Regex>,
+    /// `\s++$` stands before the newline alternative.
+    closes: bool,
+    newlines: Option<Regex>,
+}
+
+fn published(pattern: Pattern) -> Published {
+    let (alternatives, newlines): (&[&str], _) = match pattern {
+        Pattern::Gpt2 => {
+            (&["'s|'t|'re|'ve|'m|'ll|'d", r" ?\p{L}+", r" ?\p{N}+", r" ?[^\s\p{L}\p{N}]+"], None)
+        }
+        Pattern::Cl100k | Pattern::Llama3 | Pattern::Qwen2 => (
+            &[
+                "'(?i:[sdmt]|ll|ve|re)",
+                r"[^\r\n\p{L}\p{N}]?\p{L}+",
+                if pattern == Pattern::Qwen2 { r"\p{N}" } else { r"\p{N}{1,3}" },
+                r" ?[^\s\p{L}\p{N}]+[\r\n]*",
+            ],
+            Some(r"^(?:\s*[\r\n]+)"),
+        ),
+        Pattern::O200k => (
+            &[
+                r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+                r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+                r"\p{N}{1,3}",
+                r" ?[^\s\p{L}\p{N}]+[\r\n/]*",
+            ],
+            Some(r"^(?:\s*[\r\n]+)"),
+        ),
+    };
+    Published {
+        alternatives: alternatives
+            .iter()
+            .map(|one| Regex::new(&format!("^(?:{one})")).unwrap())
+            .collect(),
+        closes: pattern == Pattern::Cl100k,
+        newlines: newlines.map(|one| Regex::new(one).unwrap()),
+    }
+}
+
+impl Published {
+    fn words<'t>(&self, mut text: &'t str) -> Vec<&'t str> {
+        let mut words = Vec::new();
+        while !text.is_empty() {
+            let (word, rest) = text.split_at(self.first(text));
+            words.push(word);
+            text = rest;
+        }
+        words
+    }
+
+    fn first(&self, text: &str) -> usize {
+        if let Some(found) = self.alternatives.iter().find_map(|one| one.find(text)) {
+            return found.end();
+        }
+        let blank = text.trim_start_matches(char::is_whitespace);
+        let end = text.len() - blank.len();
+        if self.closes && blank.is_empty() {
+            return end;
+        }
+        if let Some(found) = self.newlines.as_ref().and_then(|one| one.find(text)) {
+            return found.end();
+        }
+        let run: Vec<_> = text[..end].char_indices().collect();
+        if blank.is_empty() || run.len() == 1 { end } else { run[run.len() - 1].0 }
+    }
+}
+
+/// Text of the characters that the patterns tell apart, with some of everything else.
+fn hard_text() -> impl Strategy<Value = String> {
+    let special = "aAbzZsStTlLvVeErRdDmM'  \t\n\r/.,-_0129\u{b}\u{85}\u{a0}\u{2003}\u{3000}ſKéÉßǅ\
+                   ʰªあ한Ⅷ½²٣\u{301}\u{308}\u{20dd}\u{200d}🙂中\u{feff}\u{e0100}\u{10ffff}";
+    let special = prop::sample::select(special.chars().collect::<Vec<_>>());
+    let one = prop_oneof![
+        12 => special.prop_map(String::from),
+        1 => any::<char>().prop_map(String::from),
+        1 => prop::sample::select(vec!["'ll", "'S", "'ſ", "  ", "\r\n", "ABC", "abc"])
+            .prop_map(String::from),
+    ];
+    prop::collection::vec(one, 0..24).prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    #[test]
+    fn words_are_the_matches_of_the_published_expressions(text in hard_text()) {
+        thread_local! {
+            static TWINS: Vec<(Pattern, Published)> =
+                Pattern::ALL.map(|pattern| (pattern, published(pattern))).into();
+        }
+        TWINS.with(|twins| {
+            for (pattern, twin) in twins {
+                prop_assert_eq!(pattern.words(&text), twin.words(&text), "{:?}", pattern);
+            }
+            Ok(())
+        })?;
+    }
+}
+
+#[test]
+fn the_twin_tells_the_patterns_apart() {
+    let words = |pattern, text| published(pattern).words(text).join("|");
+    assert_eq!(words(Pattern::Gpt2, "I'll say 12345 a\n  "), "I|'ll| say| 12345| a|\n  ");
+    assert_eq!(words(Pattern::Cl100k, "I'LL say 12345 a\n  "), "I|'LL| say| |123|45| a|\n  ");
+    assert_eq!(words(Pattern::Llama3, "I'LL say 12345 a\n  "), "I|'LL| say| |123|45| a|\n|  ");
+    assert_eq!(words(Pattern::Qwen2, "x 12"), "x| |1|2");
+    assert_eq!(words(Pattern::O200k, "HTTPServer's a/\n"), "HTTPServer's| a|/\n");
+}
+
+#[test]
+fn an_unknown_pattern_is_refused_by_name() {
+    let error = Pattern::from_name("gpt5").unwrap_err().to_string();
+    assert!(error.contains("gpt5") && error.contains("o200k"), "{error}");
+}
+
+fn options(vocab_size: usize) -> train::Options {
+    train::Options {
+        vocab_size,
+        special_tokens: vec!["<|endoftext|>".to_owned()],
+        min_frequency: 1,
+        max_token_bytes: usize::MAX,
+    }
+}
+
+fn trained(texts: &[&str], options: train::Options, threads: usize) -> Trained {
+    let mut trainer = Trainer::new(Pattern::Gpt2, options).unwrap();
+    trainer.add(texts, threads).unwrap();
+    trainer.train()
+}
+
+/// Training that counts all pairs of all words again for each merge.
+fn trained_slowly(texts: &[&str], options: &train::Options) -> Trained {
+    let mut result = trained(&[], options.clone(), 1);
+    let id_of = |byte: u8| result.tokens.iter().position(|token| token == &[byte]).unwrap() as u32;
+    let words = texts.iter().flat_map(|text| Pattern::Gpt2.words(text));
+    let mut words: Vec<Vec<u32>> = words.map(|word| word.bytes().map(id_of).collect()).collect();
+    while result.tokens.len() < options.vocab_size {
+        let mut counts = BTreeMap::new();
+        for pair in words.iter().flat_map(|word| word.windows(2)) {
+            *counts.entry((pair[0], pair[1])).or_insert(0_u64) += 1;
+        }
+        let bytes = |pair: (u32, u32)| {
+            [&*result.tokens[pair.0 as usize], &*result.tokens[pair.1 as usize]].concat()
+        };
+        let fits = |pair| {
+            let token = bytes(pair);
+            let special = options.special_tokens.iter().any(|one| one.as_bytes() == token);
+            token.len() <= options.max_token_bytes && !special
+        };
+        counts.retain(|&pair, &mut n| n >= options.min_frequency && fits(pair));
+        let most = counts.values().max().copied().unwrap_or(0);
+        let Some((&pair, _)) = counts.iter().find(|(_, n)| **n == most) else { break };
+        let id = result.tokens.len() as u32;
+        result.tokens.push(bytes(pair));
+        result.merges.push((pair.0, pair.1, id));
+        for word in &mut words {
+            *word = replaced(word, pair, id);
+        }
+    }
+    result
+}
+
+fn replaced(word: &[u32], pair: (u32, u32), id: u32) -> Vec<u32> {
+    let (mut new, mut i) = (Vec::new(), 0);
+    while i < word.len() {
+        let here = word.get(i..i + 2) == Some(&[pair.0, pair.1]);
+        new.push(if here { id } else { word[i] });
+        i += if here { 2 } else { 1 };
+    }
+    new
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn merges_are_those_of_counting_anew(
+        texts in prop::collection::vec("[ab c|<>\u{e9}]{0,40}", 0..8),
+        extra in 0_usize..30,
+        min_frequency in 1_u64..4,
+        max_token_bytes in 2_usize..9,
+    ) {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let special_tokens = vec!["ab".to_owned(), "<|x|>".to_owned()];
+        let options = train::Options {
+            vocab_size: 258 + extra, special_tokens, min_frequency, max_token_bytes,
+        };
+        prop_assert_eq!(trained(&texts, options.clone(), 1), trained_slowly(&texts, &options));
+    }
+}
+
+fn corpus() -> Vec<String> {
+    let words = ["low", "lower", "lowest", "new", "newer", "wide", "été", "naïve", "中文", "🙂🙃"];
+    (0..3000).map(|i| format!("{} {} {i}\n", words[i % 10], words[i * i % 7])).collect()
+}
+
+#[test]
+fn any_number_of_threads_and_any_order_train_the_same() {
+    let corpus: Vec<String> = corpus().iter().map(|text| text.repeat(60)).collect();
+    let mut texts: Vec<&str> = corpus.iter().map(String::as_str).collect();
+    let one = trained(&texts, options(400), 1);
+    assert_eq!(one.tokens.len(), 400);
+    assert_eq!(trained(&texts, options(400), 3), one);
+    texts.reverse();
+    assert_eq!(trained(&texts, options(400), 2), one);
+}
+
+#[test]
+fn a_vocabulary_without_room_or_with_a_special_token_twice_is_refused() {
+    for (vocab_size, specials) in [(256, vec!["ab"]), (300, vec!["ab", "ab"]), (300, vec![""])] {
+        let special_tokens = specials.into_iter().map(str::to_owned).collect();
+        let options = train::Options { vocab_size, special_tokens, ..options(300) };
+        assert!(Trainer::new(Pattern::Gpt2, options).is_err());
+    }
+    assert!(Trainer::new(Pattern::Gpt2, options(257)).is_ok());
+}
+
+fn encoder(trained: &Trained, ignore_merges: bool) -> Encoder {
+    let tokens: Vec<_> = trained.tokens.iter().cloned().map(Some).collect();
+    let vocab = Vocabulary::new(&tokens, &trained.merges, &[0]).unwrap();
+    let options = Options { pattern: Pattern::Gpt2, ignore_merges, add_prefix_space: false };
+    let end = AddedToken { content: "<|endoftext|>".to_owned(), id: 0, special: true };
+    Encoder::new(vocab, options, vec![end]).unwrap()
+}
+
+/// Encoding that looks for the lowest rank anywhere after each merge.
+fn encoded_slowly(trained: &Trained, text: &str) -> Vec<u32> {
+    let id_of = |byte: u8| trained.tokens.iter().position(|token| token == &[byte]).unwrap() as u32;
+    let encode = |word: &str| {
+        let mut ids: Vec<u32> = word.bytes().map(id_of).collect();
+        for &(left, right, result) in &trained.merges {
+            ids = replaced(&ids, (left, right), result);
+        }
+        ids
+    };
+    Pattern::Gpt2.words(text).into_iter().flat_map(encode).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn ids_are_those_of_applying_every_merge_in_turn(texts in prop::collection::vec(
+        prop_oneof![hard_text(), "[lowern ]{0,300}", "[ab]{100,400}"], 1..6,
+    )) {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let trained = trained(&texts, options(300), 1);
+        let encoder = encoder(&trained, false);
+        for text in texts {
+            let ids = encoder.encode(text, Specials::Text).unwrap();
+            prop_assert_eq!(&ids, &encoded_slowly(&trained, text));
+            prop_assert_eq!(encoder.decode(&ids, false).unwrap(), text.as_bytes());
+            prop_assert_eq!(encoder.encode(text, Specials::Text).unwrap(), ids, "from the cache");
+        }
+    }
+}
+
+#[test]
+fn any_number_of_threads_encodes_the_same_in_order() {
+    let corpus = corpus();
+    let texts: Vec<&str> = corpus.iter().map(String::as_str).cycle().take(60_000).collect();
+    let encoder = encoder(&trained(&texts[..3000], options(500), 1), false);
+    let one = encoder.encode_batch(&texts, Specials::Text, 1).unwrap();
+    assert_eq!(encoder.encode_batch(&texts, Specials::Text, 3).unwrap(), one);
+    let counts = encoder.count_batch(&texts, Specials::Text, 2).unwrap();
+    let lengths = one.offsets.windows(2).map(|ends| (ends[1] - ends[0]) as u64);
+    assert_eq!(counts, lengths.collect::<Vec<_>>());
+    assert_eq!(encoder.encode_batch(&[], Specials::Text, 2).unwrap().offsets, [0]);
+    assert!(encoder.encode_batch(&texts, Specials::Text, 0).is_err());
+}
+
+#[test]
+fn more_words_than_the_cache_holds_are_still_right() {
+    let encoder = encoder(&trained(&["0123 4567 89"], options(270), 1), false);
+    let text: String =
+        (0..400_000).map(|i: u32| format!(" {}", i.wrapping_mul(2_654_435_761))).collect();
+    let ids = encoder.encode(&text, Specials::Text).unwrap();
+    assert_eq!(encoder.decode(&ids, false).unwrap(), text.as_bytes());
+    assert_eq!(encoder.encode(&text, Specials::Text).unwrap(), ids);
+}
+
+#[test]
+fn a_special_token_in_a_text_follows_the_policy() {
+    let encoder = encoder(&trained(&[], options(257), 1), false);
+    let text = "a<|endoftext|>b";
+    let end = |ids: Vec<u32>| ids.iter().filter(|&&id| id == 0).count();
+    assert_eq!(end(encoder.encode(text, Specials::Text).unwrap()), 0);
+    assert_eq!(end(encoder.encode(text, Specials::Encode).unwrap()), 1);
+    let error = encoder.encode(text, Specials::Refuse).unwrap_err().to_string();
+    assert!(error.contains("text 0") && error.contains("byte 1"), "{error}");
+    assert_eq!(encoder.decode(&[0], false).unwrap(), b"<|endoftext|>");
+    assert_eq!(encoder.decode(&[0], true).unwrap(), b"");
+}
+
+#[test]
+fn a_word_that_is_a_token_needs_no_merges_when_they_are_ignored() {
+    let mut trained = trained(&[], options(257), 1);
+    trained.tokens.push(b" word".to_vec());
+    assert_eq!(encoder(&trained, true).encode(" word", Specials::Text).unwrap(), [257]);
+    assert_eq!(encoder(&trained, false).encode(" word", Specials::Text).unwrap().len(), 5);
+}
+
+#[test]
+fn a_damaged_vocabulary_is_refused_with_the_fault() {
+    let good = trained(&["aaaa"], options(258), 1);
+    let tokens: Vec<_> = good.tokens.iter().cloned().map(Some).collect();
+    let refused = |tokens: &[Option<Vec<u8>>], merges: &[Merge]| {
+        Vocabulary::new(tokens, merges, &[0]).unwrap_err().to_string()
+    };
+    assert!(Vocabulary::new(&tokens, &good.merges, &[0]).is_ok());
+    let (left, right, result) = good.merges[0];
+    for merge in [(result, right, result), (left, right, left), (left, 9999, result), (0, 0, 0)] {
+        assert!(refused(&tokens, &[merge]).contains("merge 0"), "{merge:?}");
+    }
+    let mut holed = tokens.clone();
+    holed[left as usize] = None;
+    assert!(refused(&holed, &[]).contains("0x61"));
+}
+
+#[test]
+fn a_megabyte_without_a_space_is_not_quadratic() {
+    let text = "ab".repeat(1 << 19);
+    let trained = trained(&[&text], options(270), 1);
+    let encoder = encoder(&trained, false);
+    let ids = encoder.encode(&text, Specials::Text).unwrap();
+    assert_eq!(encoder.decode(&ids, false).unwrap(), text.as_bytes());
+}
