@@ -53,17 +53,19 @@ def launch(recipe: TrainRecipe, nproc: int) -> dict[str, Any]:
         ]
         os.close(watched)
         try:
-            _wait(workers)
+            codes = _wait(workers)
         finally:
             _end(workers)
             os.close(alive)
-        _raise_first_failure(workers, meeting, logs)
+        _raise_first_failure(codes, meeting, logs)
     content: dict[str, Any] = json.loads((recipe.out / "run.json").read_bytes())
     return content
 
 
-def _wait(workers: list[subprocess.Popen[bytes]]) -> None:
+def _wait(workers: list[subprocess.Popen[bytes]]) -> list[int | None]:
     """Wait until all have ended, or one has failed and the others had time to say so.
+
+    Returns the exit code of each that ended by itself, and None for the others.
 
     A signal that ends this process is passed on first, so that the workers write a checkpoint.
     """
@@ -73,7 +75,7 @@ def _wait(workers: list[subprocess.Popen[bytes]]) -> None:
             if deadline is None and any(worker.returncode for worker in workers):
                 deadline = time.monotonic() + GRACE_S
             if deadline is not None and time.monotonic() > deadline:
-                return
+                break
             time.sleep(POLL_S)
     except (KeyboardInterrupt, InterruptedRunError):
         for worker in workers:
@@ -81,6 +83,7 @@ def _wait(workers: list[subprocess.Popen[bytes]]) -> None:
         for worker in workers:
             worker.wait()
         raise
+    return [worker.poll() for worker in workers]
 
 
 def _end(workers: list[subprocess.Popen[bytes]]) -> None:
@@ -91,24 +94,28 @@ def _end(workers: list[subprocess.Popen[bytes]]) -> None:
         worker.wait()
 
 
-def _raise_first_failure(workers: list[subprocess.Popen[bytes]], meeting: Path, logs: Path) -> None:
-    """Raise what the process that failed first said, or what its end says when it said nothing."""
+def _raise_first_failure(codes: list[int | None], meeting: Path, logs: Path) -> None:
+    """Raise what ended the run: a refusal, else a process that was killed, else a crash.
+
+    A process whose neighbor went away crashes too, a little later, so crashes come last.
+    """
     said = [json.loads(path.read_bytes()) for path in meeting.glob("failure-*.json")]
+    said.sort(key=lambda failure: (failure["unexpected"], failure["time"]))
+    if said and not said[0]["unexpected"]:
+        raise _error(said[0]["exit_code"], said[0]["message"])
+    for rank, code in enumerate(codes):
+        if code is not None and code < 0:
+            hint = "; the system does that when memory runs out" if code == -signal.SIGKILL else ""
+            raise GristmillError(
+                f"training process {rank} was ended by {signal.Signals(-code).name}{hint}; the same "
+                "command goes on from the latest checkpoint"
+            )
     if said:
-        # A process whose neighbour went away fails too, later, with an unexpected error.
-        first = min(said, key=lambda failure: (failure["unexpected"], failure["time"]))
-        raise _error(first["exit_code"], first["message"])
-    silent = [(rank, worker.returncode) for rank, worker in enumerate(workers) if worker.returncode]
-    if silent:
-        rank, code = silent[0]
-        how = (
-            f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-        )
-        hint = "; the system does that when memory runs out" if code == -signal.SIGKILL else ""
-        raise GristmillError(
-            f"training process {rank} {how}{hint}; its output is in {logs / f'rank-{rank}.log'}; "
-            "the same command goes on from the latest checkpoint"
-        )
+        raise _error(said[0]["exit_code"], said[0]["message"])
+    for rank, code in enumerate(codes):
+        if code:
+            log = logs / f"rank-{rank}.log"
+            raise GristmillError(f"training process {rank} ended with code {code}; see {log}")
 
 
 def _error(exit_code: int, message: str) -> GristmillError:
