@@ -11,7 +11,7 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,15 @@ class Demo:
     Attributes:
         out: Its folder: ``corpus/``, ``run/``, ``export/`` and ``summary.json``.
         workers: Processes and threads to use.
+        build_settings: Changes to the build recipe.
+        train_settings: Changes to the training recipe.
         summary: What every step measured.
     """
 
     out: Path
     workers: int
+    build_settings: list[str] = field(default_factory=list)
+    train_settings: list[str] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=lambda: {"seconds": {}})
 
     def step(self, name: str, work: Callable[[Demo], Any]) -> None:
@@ -71,14 +75,22 @@ class Demo:
         return self.out / "export" / str(self.summary["export"]["files"][f"gguf:{kind}"]["file"])
 
 
-def run_demo(out: Path, workers: int | None = None) -> dict[str, Any]:
+def run_demo(
+    out: Path,
+    workers: int | None = None,
+    *,
+    build_settings: Sequence[str] = (),
+    train_settings: Sequence[str] = (),
+) -> dict[str, Any]:
     """Build, train, evaluate, export, generate, trace and serve; return what was measured.
 
     Args:
         out: The folder to work in; what an interrupted demo left there is used.
         workers: Processes and threads; the number of cores when omitted.
+        build_settings: ``a.b=value`` changes to the build recipe.
+        train_settings: The same for the training recipe.
     """
-    demo = Demo(out.absolute(), workers or _cores())
+    demo = Demo(out.absolute(), workers or _cores(), list(build_settings), list(train_settings))
     demo.step("build", build_corpus)
     demo.step("train", train_model)
     demo.step("evaluate", evaluate_model)
@@ -97,7 +109,12 @@ def _cores() -> int:
 
 def build_corpus(demo: Demo) -> dict[str, Any]:
     """Text of the installed packages -> documents, ledger, tokenizer, shards, index, card."""
-    corpus = build(HERE / "build.yaml", demo.out / "corpus", workers=demo.workers)
+    corpus = build(
+        HERE / "build.yaml",
+        demo.out / "corpus",
+        workers=demo.workers,
+        settings=demo.build_settings,
+    )
     manifest = json.loads((corpus.path / "shards" / "manifest.json").read_bytes())
     stages = corpus.run["stages"]
     return {
@@ -117,6 +134,7 @@ def train_model(demo: Demo) -> dict[str, Any]:
     from gristmill.train import train
 
     sets = [f"data={json.dumps(str(demo.corpus.path))}", f"out={json.dumps(str(demo.out / 'run'))}"]
+    sets += demo.train_settings
     return train(HERE / "train.yaml", nproc=min(2, demo.workers), sets=sets)
 
 
