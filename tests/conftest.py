@@ -14,7 +14,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 def small_corpus(tmp_path_factory):
     """A finished corpus of `corpora.write_input`, to be read only."""
     from corpora import write_input
-
     from gristmill.build import build
 
     folder = tmp_path_factory.mktemp("small")

@@ -60,16 +60,19 @@ def texts(seed: int = 1, n_docs: int = 40) -> list[str]:
         made[position] += "\n" + BOILERPLATE
     made[8] += "\nWrite to jane.doe@example.org or root@203.0.113.9 about it."
     made.append("Bonjour tout le monde, ceci est un texte écrit en français. " * 12)
+    made.append("# " * 80 + document(chooser, 3))  # more symbols than Gopher allows
     made.append("too short")
-    made.append("caf\u00c3\u00a9 " + document(chooser))  # mojibake
+    made.append("cafÃ© " + document(chooser))  # mojibake
     return made
 
 
 def write_input(folder: Path, seed: int = 1) -> Path:
     """Write the input and its recipe below `folder`; give the recipe's path."""
     folder.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps({"text": text, "url": f"https://example.org/{number}"})
-             for number, text in enumerate(texts(seed))]
+    lines = [
+        json.dumps({"text": text, "url": f"https://example.org/{number}"})
+        for number, text in enumerate(texts(seed))
+    ]
     lines.insert(5, '{"text": 7}')
     (folder / "web.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "notes").mkdir(exist_ok=True)

@@ -1,3 +1,50 @@
-"""Gristmill: raw text in, a documented corpus and a trained, quantised language model out."""
+"""Gristmill: raw text in, a documented corpus and a trained, quantised language model out.
+
+The flow, and the name of each step::
+
+    sources -> build ------------------------------> corpus directory
+                 | documents/ ledger/ tokenizer/       | Corpus: .documents() .ledger() .card()
+                 | shards/ index/ card/                |         .why(id) .trace(text)
+                 v                                     v
+               ShardStream -> train -> evaluate -> export -> serve
+
+The kernels also work alone: `exact_duplicates`, `near_duplicates`, `Tokenizer`, `quality_signals`,
+`identify_language`, `find_pii`, `scrub_pii`. Importing this package does not import torch.
+"""
 
 from __future__ import annotations
+
+from importlib.metadata import version
+
+__version__ = version("gristmill")
+
+from gristmill.build import build
+from gristmill.corpus import Corpus
+from gristmill.dedup import exact_duplicates, near_duplicates
+from gristmill.errors import GristmillError
+from gristmill.evaluate import evaluate
+from gristmill.export import export
+from gristmill.filters.language import identify_language
+from gristmill.filters.quality import quality_signals
+from gristmill.pii import find_pii, scrub_pii
+from gristmill.shards.stream import ShardStream
+from gristmill.tokenizer import Tokenizer
+from gristmill.train import train
+
+__all__ = [
+    "Corpus",
+    "GristmillError",
+    "ShardStream",
+    "Tokenizer",
+    "__version__",
+    "build",
+    "evaluate",
+    "exact_duplicates",
+    "export",
+    "find_pii",
+    "identify_language",
+    "near_duplicates",
+    "quality_signals",
+    "scrub_pii",
+    "train",
+]

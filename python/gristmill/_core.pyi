@@ -1,10 +1,33 @@
 """Types of the compiled kernels; `mypy.stubtest` holds this file against the built module."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, final
 
 import pyarrow as pa
 from typing_extensions import Buffer
+
+__all__ = [
+    "Batches",
+    "BpeEncoder",
+    "BpeTrainer",
+    "Packer",
+    "RowReader",
+    "SuffixIndex",
+    "Xxh3",
+    "document_hashes",
+    "exact_duplicates",
+    "find_pii",
+    "index_arrays",
+    "near_duplicates",
+    "permute",
+    "quality_signals",
+    "scrub_pii",
+    "xxh3_128_hex",
+    "xxh3_128_hex_each",
+    "xxh3_64_each",
+    "xxh3_64_hex",
+]
 
 @final
 class Batches:
@@ -53,9 +76,17 @@ class BpeEncoder:
 
 # ---- dedup.rs ----
 
-def exact_duplicates(
-    texts: pa.Table, min_bytes: int, engine: str, threads: int
+def exact_duplicates(texts: pa.Table, min_bytes: int, engine: str, threads: int) -> Batches: ...
+def near_duplicates(
+    texts: pa.Table,
+    threshold: float,
+    num_perm: int,
+    ngram: int,
+    verify: bool,
+    threads: int,
+    seed: int,
 ) -> Batches: ...
+def document_hashes(texts: pa.Table, threads: int) -> Batches: ...
 
 # ---- end dedup.rs ----
 
@@ -87,7 +118,6 @@ class Xxh3:
 
     def hexdigest(self) -> str:
         """The digest of everything added so far, as 32 hexadecimal digits."""
-
 
 # ---- end digest.rs ----
 
@@ -122,21 +152,21 @@ class RowReader:
     """Reads rows out of mapped files into the arrays a model takes; `width` is 2 or 4 bytes."""
 
     def __new__(cls, files: Sequence[Buffer], seq_len: int, width: int) -> RowReader: ...
-    def expand(self, places: Buffer, out: Buffer) -> None:
+    def expand(self, places: Buffer, rows: Buffer, out: Buffer) -> None:
         """Expand rows into `out`.
 
         Args:
-            places: ``uint64[B, 5]``, contiguous: for each row its file, the byte offsets of its ids
+            places: ``uint64[n, 5]``, contiguous: for each row its file, the byte offsets of its ids
                 and of its piece lengths, the number of its pieces, and its padding in tokens.
+            rows: ``int64[B]``, contiguous: which of them.
             out: ``int64[4, B, T]``, contiguous: filled with the ids, the labels (-100 at the first
                 token of each piece and on padding), the position within the piece, and the number
                 of the piece (-1 on padding).
 
         Raises:
-            IndexError: A place lies outside its file.
+            IndexError: A row is not below *n*, or its place lies outside its file.
             CoreError: Piece lengths do not sum to the row.
         """
-
 
 # ---- end pack.rs ----
 
@@ -162,13 +192,43 @@ def permute(n: int, key: int, start: int, count: int, step: int = 1) -> Batches:
 
 # ---- pii.rs ----
 
+def find_pii(texts: Any, entities: list[str], threads: int) -> Batches:
+    """Find personal data: document, start, end (characters), entity, score."""
+
+def scrub_pii(texts: Any, entities: list[str], threads: int) -> Batches:
+    """Mask personal data: text, and a uint32 column of counts per entity."""
+
 # ---- end pii.rs ----
 
 # ---- signals.rs ----
+
+def quality_signals(texts: Any, threads: int) -> Batches:
+    """Measure the quality signals of every text, as float64 columns."""
 
 # ---- end signals.rs ----
 
 # ---- suffix_index.rs ----
 
-# ---- end suffix_index.rs ----
+def index_arrays(texts: pa.Table) -> tuple[Batches, Batches, Batches]: ...
 
+@final
+class SuffixIndex:
+    """Memory-mapped suffix arrays, each shard given as its text, suffixes and starts."""
+
+    def __new__(cls, shards: Sequence[tuple[Path, Path, Path]]) -> SuffixIndex: ...
+    @property
+    def n_documents(self) -> int:
+        """The number of documents."""
+
+    def count(self, pattern: bytes) -> int:
+        """How often a pattern occurs, overlaps included."""
+
+    def locate(self, pattern: bytes, limit: int) -> list[tuple[int, int]]:
+        """The first documents that hold a pattern, with its first place in each."""
+
+    def spans(
+        self, text: str, tokens: Sequence[tuple[int, int]], min_tokens: int, limit: int
+    ) -> list[tuple[int, int, int, list[tuple[int, int]]]]:
+        """The maximal spans of a text that hold `min_tokens` of `tokens`."""
+
+# ---- end suffix_index.rs ----

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from gristmill.progress import progress, say
 from gristmill.recipe import Recipe, load_recipe
 from gristmill.schema import LEDGER
 from gristmill.shards.write import write_shards
-from gristmill.sources import Split
+from gristmill.sources import Split, later_repeats
 from gristmill.steps import FilterJob, WriteJob, key_of
 from gristmill.tables import read_parts, write_parquet
 from gristmill.tokenizer import Tokenizer
@@ -164,8 +165,10 @@ def plan(run: Run) -> list[FilterJob]:
     for options in sorted(run.recipe.sources, key=lambda source: source.name):
         splits = steps.open_from(options, run.recipe.folder).splits()
         groups: list[list[Split]] = [splits] if run.limit else [[split] for split in splits]
-        for group in groups:
-            jobs.append(FilterJob(run.out, run.recipe, options.name, tuple(group), run.limit))
+        jobs += [
+            FilterJob(run.out, run.recipe, options.name, tuple(group), run.limit)
+            for group in groups
+        ]
     run.inputs = fingerprint([job.key for job in jobs])
     return jobs
 
@@ -177,19 +180,9 @@ def read_and_filter(run: Run, jobs: list[FilterJob]) -> list[Record]:
         for record in run_all(steps.filter_unit, jobs, engine=run.engine, workers=run.workers):
             records.append(run.take(record))
             advance(record.stats["stages"][0]["bytes_in"] / 1e6)
-    _refuse_empty(run, records)
     _refuse_bad(run)
+    _refuse_same_ids(run, records)
     return records
-
-
-def _refuse_empty(run: Run, records: list[Record]) -> None:
-    found = {record.stats["source"] for record in records if record.stats["stages"][0]["docs_in"]}
-    for source in run.recipe.sources:
-        if source.name not in found:
-            raise RecipeError(
-                f"source {source.name!r} holds no document; check its path "
-                f"({source.path or source.format}) or remove it from the recipe"
-            )
 
 
 def _refuse_bad(run: Run) -> None:
@@ -201,6 +194,18 @@ def _refuse_bad(run: Run) -> None:
             f"{n_bad} of {read.docs_in} records are bad ({kinds}), more than "
             f"limits.max_bad_fraction = {allowed:g} allows; mend them or allow more. "
             f"What was read is kept in {run.out}, and the same command goes on"
+        )
+
+
+def _refuse_same_ids(run: Run, records: list[Record]) -> None:
+    """Two documents of one id in different splits: the ledger could not tell them apart."""
+    ids = steps.documents_of(run.out, records)["id"]
+    repeats = ids.filter(later_repeats(ids))
+    if len(repeats):
+        raise DataRefusedError(
+            f"{len(repeats)} documents have the id of an earlier one, the first is "
+            f"{repeats[0].as_py()!r}; give them different ids, or leave the column id out and "
+            "they are numbered by content"
         )
 
 
@@ -222,7 +227,7 @@ def scrub_and_write(run: Run, inputs: list[Record]) -> list[Record]:
     cuts = [0, *_cuts(n_bytes), len(n_bytes)] if len(n_bytes) else [0, 0]
     jobs = [
         WriteJob(run.out, run.recipe, tuple(inputs), part, start, stop)
-        for part, (start, stop) in enumerate(zip(cuts, cuts[1:], strict=False))
+        for part, (start, stop) in enumerate(pairwise(cuts))
     ]
     records = []
     with progress("write documents", total=len(n_bytes), unit="docs") as advance:
@@ -300,11 +305,9 @@ def train_tokenizer(run: Run, documents: list[Record]) -> Tokenizer | None:
         if options.load is not None:
             tokenizer = Tokenizer.load(run.recipe.folder / options.load)
         else:
-            with progress("train tokenizer", total=n_bytes / 1e6, unit="MB") as advance:
-                tokenizer = Tokenizer.train(
-                    texts, options.vocab_size, pattern=options.pattern, threads=run.workers
-                )
-                advance(n_bytes / 1e6)
+            tokenizer = Tokenizer.train(
+                texts, options.vocab_size, pattern=options.pattern, threads=run.workers
+            )
         tokenizer.save(folder)
         counts = {"docs_in": len(texts), "bytes_in": n_bytes, "bytes_out": n_bytes}
         return [path for path in folder.iterdir() if path.is_file()], counts
@@ -329,20 +332,18 @@ def pack(run: Run, documents: list[Record], tokenizer: Tokenizer | None) -> None
             nonlocal n_docs, n_bytes
             for table in read_parts(run.out / "documents"):
                 yield table
-                table_bytes = pc.sum(ledger.text_bytes(table)).as_py()
-                n_docs, n_bytes = n_docs + len(table), n_bytes + table_bytes
-                advance(table_bytes / 1e6)
+                n_docs += len(table)
+                n_bytes += pc.sum(ledger.text_bytes(table)).as_py()
 
-        with progress("encode and pack", unit="MB") as advance:
-            manifest = write_shards(
-                tables(),
-                tokenizer,
-                folder,
-                seq_len=options.seq_len,
-                validation=options.validation,
-                threads=run.workers,
-                recipe_fingerprint=run.recipe.fingerprint(),
-            )
+        manifest = write_shards(
+            tables(),
+            tokenizer,
+            folder,
+            seq_len=options.seq_len,
+            validation=options.validation,
+            threads=run.workers,
+            recipe_fingerprint=run.recipe.fingerprint(),
+        )
         names = ["manifest.json", manifest["documents"]["path"]]
         names += [file["path"] for file in manifest["files"]]
         counts = {"docs_in": n_docs, "bytes_in": n_bytes, "bytes_out": n_bytes}

@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 
 from gristmill.errors import RecipeError
 from gristmill.files import canonical_json
@@ -142,14 +143,19 @@ def suggest(key: str, known: Iterable[str]) -> str:
 def _known_keys(model: type[BaseModel], path: list[str]) -> list[str]:
     """Keys of the mapping at `path` below `model`."""
     for key in path:
-        field = model.model_fields.get(key)
+        field = _fields_by_key(model).get(key)
         if field is None:
             continue  # a position in a list
         found = _model_in(field.annotation)
         if found is None:
             return []
         model = found
-    return list(model.model_fields)
+    return list(_fields_by_key(model))
+
+
+def _fields_by_key(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a model by the key that a recipe gives them."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

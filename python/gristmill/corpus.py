@@ -13,6 +13,7 @@ from gristmill.errors import FormatError, RecipeError
 if TYPE_CHECKING:
     from gristmill.shards.stream import ShardStream
     from gristmill.tokenizer import Tokenizer
+    from gristmill.trace import Index
 
 
 class Corpus:
@@ -26,6 +27,7 @@ class Corpus:
     def __init__(self, path: Path, run: dict[str, Any]) -> None:
         self.path = path
         self.run = run
+        self._index: Index | None = None
 
     @classmethod
     def open(cls, path: str | Path) -> Corpus:
@@ -82,6 +84,28 @@ class Corpus:
             raise RecipeError(f"{self.path}: has no card; run `gristmill card {self.path}`")
         measured: dict[str, Any] = json.loads(path.read_bytes())
         return measured
+
+    def why(self, doc_id: str) -> dict[str, Any]:
+        """What became of one input document, stage by stage; see `cards.why`."""
+        from gristmill.cards import why
+
+        return why(self.path, doc_id)
+
+    def trace(self, text: str, min_tokens: int = 8) -> list[dict[str, Any]]:
+        """The longest spans of `text` that occur verbatim in the corpus; see `trace.Index.trace`.
+
+        Raises:
+            RecipeError: The corpus has no index.
+        """
+        from gristmill.trace import Index, token_ranges, word_ranges
+
+        if self._index is None:
+            if not (self.path / "index").is_dir():
+                raise RecipeError(f"{self.path}: has no index; add `index: {{}}` to its recipe")
+            self._index = Index.open(self.path / "index")
+        has_tokenizer = (self.path / "tokenizer" / "tokenizer.json").is_file()
+        tokens = token_ranges(self.tokenizer()) if has_tokenizer else word_ranges
+        return self._index.trace(text, min_tokens=min_tokens, tokens=tokens)
 
     def tokenizer(self) -> Tokenizer:
         """The corpus's tokenizer."""

@@ -17,10 +17,10 @@ BLOCK_BYTES = 2**20
 its line in the manifest cost less than 0.1 %."""
 
 
-def block_rows(seq_len: int, vocab_size: int) -> int:
-    """Rows of `seq_len` tokens that make a record batch of about `BLOCK_BYTES`."""
+def block_rows(seq_len: int, vocab_size: int, block_bytes: int = BLOCK_BYTES) -> int:
+    """Rows of `seq_len` tokens whose ids take at most `block_bytes`; one row at least."""
     width = 2 if vocab_size <= 2**16 else 4
-    return max(1, BLOCK_BYTES // (seq_len * width))
+    return max(1, block_bytes // max(1, seq_len * width))
 
 
 class Packer:
@@ -30,7 +30,7 @@ class Packer:
         seq_len: Tokens in a row.
         vocab_size: Ids are below this; up to 65,536 they take 2 bytes.
         end_token_id: The id that closes every document, and pads.
-        rows: Rows in a record batch; about a mebibyte of them when omitted.
+        rows: Rows in a record batch; a mebibyte of ids when omitted.
 
     Raises:
         ValueError: A size is zero, or the end token is not in the vocabulary.

@@ -33,6 +33,11 @@ def show(shown: bool = True) -> None:
     _shown = shown
 
 
+def shown() -> bool:
+    """Whether progress is on."""
+    return _shown
+
+
 @contextmanager
 def progress(label: str, total: float | None = None, unit: str = "docs") -> Iterator[Advance]:
     """Show how far `label` is; the block calls the yielded function with each step's size.

@@ -27,8 +27,8 @@ class SourceOptions(Options):
     """A path, a glob or several; relative to the recipe's folder. Not needed by `installed`."""
     format: Format | None = None
     """Guessed from the file names when absent."""
-    license: str = "NOASSERTION"
-    """SPDX expression of documents that do not state their own."""
+    license: str | None = None
+    """SPDX expression of documents that do not state their own; NOASSERTION when absent."""
     limit_bytes: Bytes | None = Field(default=None, gt=0)
     """Read a deterministic part of about so many bytes of text."""
     kinds: list[Literal["descriptions", "docs", "stdlib", "code"]] | None = Field(

@@ -27,8 +27,48 @@ DOCUMENT = pa.schema(
 )
 """One document; `metadata` is a JSON object."""
 
-SIGNALS: tuple[pa.Field, ...] = ()
-"""The quality signals by their published names, in the order `quality_signals` gives them."""
+SIGNALS: tuple[pa.Field, ...] = tuple(
+    pa.field(name, pa.float32())
+    for name in (
+        "gopher_word_count",
+        "gopher_mean_word_length",
+        "gopher_hash_ratio",
+        "gopher_ellipsis_ratio",
+        "gopher_bullet_line_ratio",
+        "gopher_ellipsis_line_ratio",
+        "gopher_alpha_word_ratio",
+        "gopher_stop_words",
+        "gopher_dup_para_frac",
+        "gopher_dup_para_char_frac",
+        "gopher_dup_line_frac",
+        "gopher_dup_line_char_frac",
+        "gopher_top_2_gram_char_frac",
+        "gopher_top_3_gram_char_frac",
+        "gopher_top_4_gram_char_frac",
+        "gopher_dup_5_gram_char_frac",
+        "gopher_dup_6_gram_char_frac",
+        "gopher_dup_7_gram_char_frac",
+        "gopher_dup_8_gram_char_frac",
+        "gopher_dup_9_gram_char_frac",
+        "gopher_dup_10_gram_char_frac",
+        "c4_lorem_ipsum",
+        "c4_curly_bracket",
+        "c4_sentence_count",
+        "c4_kept_line_ratio",
+        "fineweb_line_punct_ratio",
+        "fineweb_short_line_ratio",
+        "fineweb_char_dup_ratio",
+        "fineweb_list_ratio",
+    )
+)
+"""The quality signals by their published names, in the order `quality_signals` gives them.
+
+Shares are of words, lines, paragraphs or characters of the text, 0 to 1 (``gopher_hash_ratio``,
+``gopher_ellipsis_ratio`` and ``fineweb_list_ratio`` count symbols and newlines per word);
+``gopher_word_count``, ``gopher_stop_words`` and ``c4_sentence_count`` are counts;
+``gopher_mean_word_length`` is in characters; ``c4_lorem_ipsum`` and ``c4_curly_bracket`` are 0 or 1.
+Null in the ledger for a document that was not measured.
+"""
 
 LEDGER = pa.schema(
     [

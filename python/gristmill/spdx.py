@@ -21,6 +21,8 @@ LONGEST_EXPRESSION = 2_000
 
 _LICENSE_REF = re.compile(r"(DocumentRef-[A-Za-z0-9.-]+:)?LicenseRef-[A-Za-z0-9.-]+")
 
+_NO_IDS = frozenset({"GPL", "BSD-2"})
+
 _APACHE, _BSD_2, _BSD_3 = "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause"
 _BSD_FAMILY = "BSD"
 
@@ -68,7 +70,7 @@ _ALIASES = {
     **dict.fromkeys(("cc0", "cc0 1.0 universal", "cc0 license"), "CC0-1.0"),
     **dict.fromkeys(("wtfpl license",), "WTFPL"),
     **dict.fromkeys(("boost software license 1.0", "boost software license"), "BSL-1.0"),
-    **dict.fromkeys(("gplv2", "gpl v2", "gpl 2", "gnu gpl v2"), "GPL-2.0-only"),
+    **dict.fromkeys(("gplv2", "gpl v2", "gpl 2.0", "gpl 2", "gnu gpl v2"), "GPL-2.0-only"),
     **dict.fromkeys(("gplv2+", "gpl v2+", "gpl 2+"), "GPL-2.0-or-later"),
     **dict.fromkeys(("gplv3", "gpl v3", "gpl 3", "gnu gpl v3", "gnu gplv3"), "GPL-3.0-only"),
     **dict.fromkeys(("gplv3+", "gpl v3+", "gpl 3+"), "GPL-3.0-or-later"),
@@ -136,10 +138,25 @@ _TEXTS: tuple[tuple[str, Callable[[str], str | None]], ...] = (
 
 @lru_cache(maxsize=1)
 def licensing() -> Any:
-    """The parser of expressions, with the SPDX list (60 ms the first time)."""
-    from license_expression import get_spdx_licensing
+    """The parser of expressions, with the SPDX list and its deprecated ids (60 ms once).
 
-    return get_spdx_licensing()
+    license-expression knows further aliases ("GPL", "GPL 2.0", a LicenseRef for another license);
+    they are no SPDX ids and left out.
+    """
+    from license_expression import LicenseSymbol, Licensing, get_spdx_licensing
+
+    return Licensing(
+        LicenseSymbol(
+            key,
+            aliases=tuple(filter(_is_id, symbol.aliases)),
+            is_exception=symbol.is_exception,
+        )
+        for key, symbol in get_spdx_licensing().known_symbols.items()
+    )
+
+
+def _is_id(alias: str) -> bool:
+    return alias not in _NO_IDS and not alias.startswith("LicenseRef") and " " not in alias
 
 
 @lru_cache(maxsize=4096)
@@ -186,7 +203,7 @@ def expression(text: str) -> str | None:
     if parsed is None:
         return None
     rendered = str(parsed.render("{symbol.key}"))
-    # license-expression renames deprecated ids and some LicenseRefs; what the author named stays.
+    # A deprecated id ("GPL-2.0") is parsed as its successor; what the author named stays.
     return rendered if _names(rendered) == _names(text) else text.strip()
 
 

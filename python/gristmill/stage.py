@@ -9,11 +9,11 @@ first in that order).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import pyarrow as pa
 
-Column = pa.Array | pa.ChunkedArray
+Column: TypeAlias = "pa.Array | pa.ChunkedArray"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +38,10 @@ class Verdict:
 class Stage(Protocol):
     """A step of the build."""
 
-    name: str
-    """The stage's name in the ledger, `run.json` and the recipe."""
+    @property
+    def name(self) -> str:
+        """The stage's name in the ledger, `run.json` and the recipe."""
+        ...
 
     def judge(self, docs: pa.Table) -> Verdict:
         """Judge every document of a table with the columns of `schema.DOCUMENT`."""

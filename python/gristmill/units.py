@@ -21,7 +21,7 @@ CHUNK_BYTES = 8 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class FileDigest:
-    """Size in bytes and 64-bit xxh3 of a file."""
+    """Size in bytes and 128-bit xxh3 of a file."""
 
     bytes: int
     xxh3: str

@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import pytest
+
 from corpora import digests, write_input
 
 STAGES = [
@@ -21,7 +22,7 @@ STAGES = [
     "ledger/",
     "tokenizer/",
     "shards/",
-    "index/",
+    "index",
     "run.json",
     "card/",
 ]
@@ -43,8 +44,11 @@ main()
 
 
 def run(recipe, out, fault="", folder="", workers=1):
-    command = [sys.executable, "-c", FAULTY, fault, folder] if fault else [sys.executable, "-m",
-                                                                           "gristmill"]
+    command = (
+        [sys.executable, "-c", FAULTY, fault, folder]
+        if fault
+        else [sys.executable, "-m", "gristmill"]
+    )
     command += ["build", str(recipe), "--out", str(out), "--workers", str(workers)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 

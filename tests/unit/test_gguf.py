@@ -20,8 +20,8 @@ from gristmill.export import export
 from gristmill.export.gguf import GgufFile, Tensor, TensorType, write_gguf
 from gristmill.export.llama import permute_rope
 from gristmill.export.quantize import dequantize, quantize
-from gristmill.export.vocabulary import LLAMA3, vocabulary
-
+from gristmill.export.vocabulary import vocabulary
+from gristmill.tokenizer import PATTERNS
 from tiny_llama import weights_of, write_llama
 
 ORACLE = {
@@ -221,9 +221,7 @@ def test_the_rope_permutation_makes_the_halves_neighbours(heads: int, half: int)
     assert permuted.tolist() == twin
 
 
-def test_an_export_holds_every_weight_and_the_tokenizer(
-    tiny_llama: Path, tmp_path: Path
-) -> None:
+def test_an_export_holds_every_weight_and_the_tokenizer(tiny_llama: Path, tmp_path: Path) -> None:
     result = export(tiny_llama, "gguf:f32,gguf:q8_0", tmp_path)
     assert json.loads((tmp_path / "export.json").read_text()) == result
     read = GgufFile(tmp_path / result["files"]["gguf:f32"]["file"])
@@ -247,9 +245,7 @@ def test_two_exports_have_the_same_bytes(tiny_llama: Path, tmp_path: Path) -> No
     assert first["files"]["gguf:q8_0"]["sha256"] == second["files"]["gguf:q8_0"]["sha256"]
 
 
-def test_rows_that_hold_no_whole_block_are_stored_as_f16(
-    tmp_path: Path
-) -> None:
+def test_rows_that_hold_no_whole_block_are_stored_as_f16(tmp_path: Path) -> None:
     model = write_llama(tmp_path / "odd", intermediate_size=80)
     result = export(model, ["gguf:q8_0"], tmp_path)
     read = GgufFile(tmp_path / result["files"]["gguf:q8_0"]["file"])
@@ -258,9 +254,7 @@ def test_rows_that_hold_no_whole_block_are_stored_as_f16(
     assert result["files"]["gguf:q8_0"]["tensors"] == {"Q8_0": 13, "F32": 5, "F16": 2}
 
 
-def test_bfloat16_weights_are_exported_exactly(
-    tiny_llama: Path, tmp_path: Path
-) -> None:
+def test_bfloat16_weights_are_exported_exactly(tiny_llama: Path, tmp_path: Path) -> None:
     import torch
     from safetensors.torch import load_file
     from safetensors.torch import save_file as save_torch
@@ -276,9 +270,7 @@ def test_bfloat16_weights_are_exported_exactly(
     np.testing.assert_array_equal(up, expected)
 
 
-def test_the_lineage_beside_the_model_goes_into_the_file(
-    tmp_path: Path
-) -> None:
+def test_the_lineage_beside_the_model_goes_into_the_file(tmp_path: Path) -> None:
     model = write_llama(tmp_path / "run" / "model")
     lineage = {"data_fingerprint": "f00d", "license": "CC-BY-4.0", "licenses": {"MIT": 2}}
     (model / "gristmill.json").write_text(json.dumps(lineage))
@@ -298,9 +290,7 @@ def test_targets_of_later_releases_are_named_as_such(
         export(tiny_llama, [target], tmp_path)
 
 
-def test_weights_that_do_not_fit_the_configuration_are_refused(
-    tmp_path: Path
-) -> None:
+def test_weights_that_do_not_fit_the_configuration_are_refused(tmp_path: Path) -> None:
     model = write_llama(tmp_path / "m")
     config = json.loads((model / "config.json").read_text())
 
@@ -321,9 +311,7 @@ def test_weights_that_do_not_fit_the_configuration_are_refused(
     assert not list(tmp_path.glob("*.gguf"))
 
 
-def test_nan_weights_and_broken_files_are_refused(
-    tmp_path: Path
-) -> None:
+def test_nan_weights_and_broken_files_are_refused(tmp_path: Path) -> None:
     model = write_llama(tmp_path / "m")
     weights = weights_of(model)
     weights["model.layers.1.mlp.up_proj.weight"][3, 5] = np.nan
@@ -342,30 +330,36 @@ def test_nan_weights_and_broken_files_are_refused(
         export(model, ["gguf:f16"], tmp_path / "out")
 
 
-def test_tokenizers_that_llama_cpp_would_read_differently_are_refused(
-    tmp_path: Path
-) -> None:
+def test_tokenizers_that_llama_cpp_would_read_differently_are_refused(tmp_path: Path) -> None:
     model = write_llama(tmp_path / "m")
     tokenizer = json.loads((model / "tokenizer.json").read_text())
     split = {"type": "Split", "pattern": {"Regex": "x"}, "behavior": "Isolated", "invert": False}
     plain = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False}
+    sequence = {"type": "Sequence", "pretokenizers": [split, plain]}
 
-    def pre(change: dict[str, Any]) -> str:
-        (model / "tokenizer.json").write_text(json.dumps(tokenizer | change))
+    def pre(**changes: Any) -> str:
+        (model / "tokenizer.json").write_text(json.dumps(tokenizer | changes))
         return str(vocabulary(model, 512)["tokenizer.ggml.pre"])
 
-    sequence = {"type": "Sequence", "pretokenizers": [split, plain]}
-    with pytest.raises(FormatError, match="no name for the pattern 'x'"):
-        pre({"pre_tokenizer": sequence})
+    with pytest.raises(FormatError, match="pattern 'x'"):
+        pre(pre_tokenizer=sequence)
     with pytest.raises(FormatError, match="normalizer NFC"):
-        pre({"normalizer": {"type": "NFC"}})
-    with pytest.raises(FormatError, match="only byte-level BPE"):
-        pre({"pre_tokenizer": None})
+        pre(normalizer={"type": "NFC"})
+    with pytest.raises(FormatError, match="add_prefix_space"):
+        pre(pre_tokenizer={"type": "ByteLevel", "add_prefix_space": True})
     with pytest.raises(FormatError, match="Unigram"):
-        pre({"model": {"type": "Unigram"}})
-    split["pattern"] = {"Regex": LLAMA3}
-    assert pre({"pre_tokenizer": sequence}) == "smaug-bpe"
-    assert (
-        pre({"model": tokenizer["model"] | {"ignore_merges": True}} | {"pre_tokenizer": sequence})
-        == "llama-bpe"
-    )
+        pre(model={"type": "Unigram"})
+    added = {"id": 500, "content": "<x>", "special": True, "lstrip": True}
+    with pytest.raises(FormatError, match="does not strip around '<x>'"):
+        pre(added_tokens=[*tokenizer["added_tokens"], added])
+    names = {"gpt2": "gpt-2", "llama3": "smaug-bpe", "qwen2": "qwen2"}
+    for pattern, name in names.items():
+        split["pattern"] = {"Regex": PATTERNS[pattern]}
+        assert pre(pre_tokenizer=sequence) == name
+    split["pattern"] = {"Regex": PATTERNS["llama3"]}
+    whole = tokenizer["model"] | {"ignore_merges": True}
+    assert pre(model=whole, pre_tokenizer=sequence) == "llama-bpe"
+    for pattern in ("cl100k", "o200k"):
+        split["pattern"] = {"Regex": PATTERNS[pattern]}
+        with pytest.raises(FormatError, match=f"has no pre-tokenizer for the pattern '{pattern}'"):
+            pre(pre_tokenizer=sequence)

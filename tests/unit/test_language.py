@@ -6,7 +6,7 @@ import json
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gristmill import schema
@@ -74,6 +74,7 @@ def test_nulls_count_as_empty() -> None:
     assert identify_language(texts).column("language").to_pylist() == ["und", "en", "de"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(), max_size=5))
 def test_it_never_raises_and_gives_known_codes_and_shares(texts: list[str]) -> None:
     for row in identify_language(texts).to_pylist():

@@ -12,8 +12,8 @@ import gristmill
 PACKAGE = Path(gristmill.__file__).parent
 
 LAYERS = [
-    "errors files progress schema stage text config units tables _core __init__",
-    "sources extract normalize dedup decontaminate pii licenses spdx tokenizer packing filters "
+    "errors files progress schema stage text config units tables spdx weights _core __init__",
+    "sources extract normalize dedup decontaminate pii licenses tokenizer packing filters "
     "shards engines",
     "ledger steps recipe init build corpus cards trace verify",
     "train finetune evaluate export",
@@ -45,8 +45,10 @@ def faults_of(module: str, source: str) -> list[str]:
         if LAYER_OF[name] > LAYER_OF[module]
     ]
     if module in STAGES:
-        faults += [f"the stage {module} imports the stage {name}" for name in
-                   imports_of(source) & STAGES - {module}]
+        faults += [
+            f"the stage {module} imports the stage {name}"
+            for name in imports_of(source) & STAGES - {module}
+        ]
     return faults
 
 

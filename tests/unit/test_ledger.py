@@ -47,10 +47,12 @@ class DropsAndMarks:
     def judge(self, docs):
         texts = docs["text"].to_pylist()
         return Verdict(
-            reason=pa.array([f"has_{self.word}" if self.word in text else None for text in texts],
-                            pa.string()),
-            detail=pa.array([f"{self.word}?" if len(text) % 2 else None for text in texts],
-                            pa.string()),
+            reason=pa.array(
+                [f"has_{self.word}" if self.word in text else None for text in texts], pa.string()
+            ),
+            detail=pa.array(
+                [f"{self.word}?" if len(text) % 2 else None for text in texts], pa.string()
+            ),
             text=pa.array([text + self.name for text in texts], pa.large_string()),
             columns={"pii_count": pa.array([len(text) for text in texts], pa.uint32())},
         )
@@ -58,16 +60,27 @@ class DropsAndMarks:
 
 def follow(text, stages):
     """The slow twin: the fate of one document, stage by stage."""
-    row = {"fate": "kept", "stage": None, "reason": None, "detail": None,
-           "bytes_out": len(text.encode()), "pii_count": None}
+    row = {
+        "fate": "kept",
+        "stage": None,
+        "reason": None,
+        "detail": None,
+        "bytes_out": len(text.encode()),
+        "pii_count": None,
+    }
     for stage in stages:
         row["pii_count"] = len(text)
         if len(text) % 2:
             said = f"{stage.word}?"
             row["detail"] = said if row["detail"] is None else f"{row['detail']}; {said}"
         if stage.word in text:
-            return {**row, "fate": "dropped", "stage": stage.name,
-                    "reason": f"has_{stage.word}", "bytes_out": 0}
+            return {
+                **row,
+                "fate": "dropped",
+                "stage": stage.name,
+                "reason": f"has_{stage.word}",
+                "bytes_out": 0,
+            }
         text += stage.name
         row["bytes_out"] = len(text.encode())
     return row
@@ -99,7 +112,8 @@ def test_every_document_has_the_row_that_following_it_gives(texts, n_streaming, 
 
     assert [row["id"] for row in rows] == docs["id"].to_pylist()
     for row, text in zip(rows, texts, strict=True):
-        assert {key: row[key] for key in (twin := follow(text, STAGES))} == twin
+        twin = follow(text, STAGES)
+        assert {key: row[key] for key in twin} == twin
     assert left["id"].to_pylist() == [row["id"] for row in rows if row["fate"] == "kept"]
 
 

@@ -12,11 +12,12 @@ import pytest
 import regex
 import tiktoken
 import tokenizers
-from gristmill.errors import CoreError, FormatError, RecipeError
-from gristmill.tokenizer import PATTERNS, Tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
+
+from gristmill.errors import CoreError, FormatError, RecipeError
+from gristmill.tokenizer import PATTERNS, Tokenizer
 
 PUBLISHED = PATTERNS | {
     # as tiktoken 0.14 has it

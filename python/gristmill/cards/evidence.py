@@ -1,8 +1,8 @@
 """Answers to the datasheet's questions that follow from what was measured.
 
-One function a question, named ``section__key``, from the measured data to plain text and the places
-that give it, or to None when this corpus does not say. The text is never markup: it may hold names
-that came with the documents.
+One function a question, from the measured data to plain text and the places that give it, or to
+None when this corpus does not say. The text is never markup: it may hold names that came with the
+documents.
 """
 
 from __future__ import annotations
@@ -28,10 +28,28 @@ class Evidence:
     how: tuple[str, ...]
 
 
+Answer = Callable[[Measured], Evidence | None]
+
+_ANSWERS: dict[str, Answer] = {}
+
+
 def measured_answer(name: str, measured: Measured) -> Evidence | None:
     """The measured answer to question ``section.key``, or None when it cannot be measured."""
-    function: Callable[[Measured], Evidence | None] | None = globals().get(name.replace(".", "__"))
-    return None if function is None else function(measured)
+    answer = _ANSWERS.get(name)
+    return None if answer is None else answer(measured)
+
+
+def answerable() -> frozenset[str]:
+    """Names of the questions that a corpus with every stage answers."""
+    return frozenset(_ANSWERS)
+
+
+def _answers(name: str) -> Callable[[Answer], Answer]:
+    def register(function: Answer) -> Answer:
+        _ANSWERS[name] = function
+        return function
+
+    return register
 
 
 def _documents(m: Measured) -> int:
@@ -43,7 +61,8 @@ def _names(m: Measured, what: str, column: str, most: int = 6) -> str:
     return listed([f"{row[column]} ({percent(row['share_documents'])})" for row in found], most)
 
 
-def composition__instances(m: Measured) -> Evidence:
+@_answers("composition.instances")
+def _composition_instances(m: Measured) -> Evidence:
     text = (
         "One instance is one document: a text in UTF-8 with its id, source, license, URL, date and "
         f"metadata. All are of this one type; they come from {_sources(m)}: "
@@ -56,7 +75,8 @@ def _sources(m: Measured) -> str:
     return plural(int(value(m, "sizes", "sources", default=0)), "source")
 
 
-def composition__counts(m: Measured) -> Evidence:
+@_answers("composition.counts")
+def _composition_counts(m: Measured) -> Evidence:
     tokens = value(m, "sizes", "tokens")
     text = (
         f"{plural(_documents(m), 'document')}, {bytes_(value(m, 'sizes', 'bytes'))} of text, "
@@ -71,7 +91,8 @@ def composition__counts(m: Measured) -> Evidence:
     )
 
 
-def composition__sample(m: Measured) -> Evidence:
+@_answers("composition.sample")
+def _composition_sample(m: Measured) -> Evidence:
     read = int(value(m, "sizes", "documents_read", default=0))
     kept = _documents(m)
     text = (
@@ -92,7 +113,8 @@ def composition__sample(m: Measured) -> Evidence:
     return Evidence(text, ("ledger/part-*.parquet: fate", "run.json: recipe.sources"))
 
 
-def composition__content(m: Measured) -> Evidence:
+@_answers("composition.content")
+def _composition_content(m: Measured) -> Evidence:
     length = m["lengths"]["characters"]["quantiles"]
     text = (
         "The text itself and six columns about it: id, source, license, url, created, metadata (a "
@@ -103,15 +125,18 @@ def composition__content(m: Measured) -> Evidence:
     return Evidence(text, ("documents/part-*.parquet: columns, characters of text",))
 
 
-def composition__labels(m: Measured) -> Evidence:
+@_answers("composition.labels")
+def _composition_labels(_: Measured) -> Evidence:
     text = (
-        "No column is a label. The ledger says of each input document which language was identified "
-        "and which values the quality rules measured; in training, the target is the next token."
+        "No column is a label. The ledger says of each input document which language was "
+        "identified and which values the quality rules measured; in training, the target is the "
+        "next token."
     )
     return Evidence(text, ("documents/part-*.parquet: columns", "ledger/part-*.parquet: columns"))
 
 
-def composition__missing(m: Measured) -> Evidence:
+@_answers("composition.missing")
+def _composition_missing(m: Measured) -> Evidence:
     kept = _documents(m)
     lacking = [
         f"{row['column']} for {count(row['documents'])} ({percent(share(row['documents'], kept))})"
@@ -122,7 +147,8 @@ def composition__missing(m: Measured) -> Evidence:
     return Evidence(text, (m["missing"]["how"],))
 
 
-def composition__relations(m: Measured) -> Evidence:
+@_answers("composition.relations")
+def _composition_relations(m: Measured) -> Evidence:
     linked = [row for row in rows(m, "duplicates") if row["originals"]]
     text = (
         "Each document names its source and, where known, its URL. "
@@ -138,15 +164,16 @@ def composition__relations(m: Measured) -> Evidence:
     return Evidence(text, ("ledger/part-*.parquet: duplicate_of",))
 
 
-def composition__splits(m: Measured) -> Evidence | None:
+@_answers("composition.splits")
+def _composition_splits(m: Measured) -> Evidence | None:
     found = rows(m, "splits")
     if not found:
         return None
     total = sum(row["tokens"] for row in found)
     text = listed(
         [
-            f"{row['split']}: {plural(row['documents'], 'document')}, {count(row['tokens'])} tokens "
-            f"({percent(share(row['tokens'], total))})"
+            f"{row['split']}: {plural(row['documents'], 'document')}, {count(row['tokens'])} "
+            f"tokens ({percent(share(row['tokens'], total))})"
             for row in found
         ]
     )
@@ -157,7 +184,8 @@ def composition__splits(m: Measured) -> Evidence | None:
     )
 
 
-def composition__errors(m: Measured) -> Evidence:
+@_answers("composition.errors")
+def _composition_errors(m: Measured) -> Evidence:
     left = int(value(m, "repeats_left", default=0))
     cut = m["cuts"]
     text = (
@@ -185,7 +213,8 @@ def _duplicates_removed(m: Measured) -> str:
     return f"Removed as copies: {listed(parts)}. "
 
 
-def composition__self_contained(m: Measured) -> Evidence:
+@_answers("composition.self_contained")
+def _composition_self_contained(m: Measured) -> Evidence:
     kept, without = _documents(m), int(m["domains"]["without_url"])
     text = (
         "Self-contained: the full texts are part of it. "
@@ -196,21 +225,24 @@ def composition__self_contained(m: Measured) -> Evidence:
     return Evidence(text, ("documents/part-*.parquet: text, url, license",))
 
 
-def composition__offensive(m: Measured) -> Evidence | None:
+@_answers("composition.offensive")
+def _composition_offensive(m: Measured) -> Evidence | None:
     found = [row for row in rows(m, "signals") if row["signal"] == "toxicity_score"]
     if not found:
         return None
     row = found[0]
     text = (
-        f"A toxicity classifier read {plural(row['measured'], 'document')}. Among the kept ones the "
-        f"median score is {number(row['p50'])}, 95 % are below {number(row['p95'])}, and the "
+        f"A toxicity classifier read {plural(row['measured'], 'document')}. Among the kept ones "
+        f"the median score is {number(row['p50'])}, 95 % are below {number(row['p95'])}, and the "
         f"highest is {number(row['max'])}. A score is no judgment of a passage: offensive content "
         "may remain."
     )
     return Evidence(text, ("ledger/part-*.parquet: toxicity_score",))
 
 
-def composition__people(m: Measured) -> Evidence | None:
+@_answers("composition.people")
+@_answers("collection.about_people")
+def _composition_people(m: Measured) -> Evidence | None:
     found = m.get("personal_data")
     if not found:
         return None
@@ -223,7 +255,8 @@ def composition__people(m: Measured) -> Evidence | None:
     return Evidence(text, ("ledger/part-*.parquet: pii_count",))
 
 
-def composition__subpopulations(m: Measured) -> Evidence | None:
+@_answers("composition.subpopulations")
+def _composition_subpopulations(m: Measured) -> Evidence | None:
     found = [row for row in rows(m, "languages") if row["documents"]]
     if not found:
         return None
@@ -234,7 +267,8 @@ def composition__subpopulations(m: Measured) -> Evidence | None:
     return Evidence(text, ("ledger/part-*.parquet: language", "documents/part-*.parquet: columns"))
 
 
-def composition__identifiable(m: Measured) -> Evidence | None:
+@_answers("composition.identifiable")
+def _composition_identifiable(m: Measured) -> Evidence | None:
     found = m.get("personal_data")
     if not found:
         return None
@@ -255,7 +289,8 @@ def _entities(m: Measured) -> str:
     return listed([f"{words(row['entity'])} {count(row['found'])}" for row in found], 12)
 
 
-def composition__sensitive(m: Measured) -> Evidence | None:
+@_answers("composition.sensitive")
+def _composition_sensitive(m: Measured) -> Evidence | None:
     found = m.get("personal_data")
     if not found:
         return None
@@ -273,7 +308,8 @@ def composition__sensitive(m: Measured) -> Evidence | None:
     return Evidence(text, (found["how"],))
 
 
-def collection__acquisition(m: Measured) -> Evidence:
+@_answers("collection.acquisition")
+def _collection_acquisition(m: Measured) -> Evidence:
     made = [
         f"{source.get('name')} ({source.get('format') or source.get('path') or 'as named'})"
         for source in m["corpus"]["recipe"].get("sources", [])
@@ -284,7 +320,8 @@ def collection__acquisition(m: Measured) -> Evidence:
     return Evidence(text, ("run.json: recipe.sources", m["domains"]["how"]))
 
 
-def collection__mechanisms(m: Measured) -> Evidence:
+@_answers("collection.mechanisms")
+def _collection_mechanisms(m: Measured) -> Evidence:
     versions = m["corpus"]["versions"]
     made_with = listed([f"{name} {version}" for name, version in versions.items()], 8)
     text = (
@@ -295,7 +332,8 @@ def collection__mechanisms(m: Measured) -> Evidence:
     return Evidence(text, ("run.json: versions, stages",))
 
 
-def collection__sampling(m: Measured) -> Evidence:
+@_answers("collection.sampling")
+def _collection_sampling(m: Measured) -> Evidence:
     lost = listed(
         [
             f"{words(row['reason'] or row['stage'])} ({count(row['documents'])})"
@@ -308,7 +346,8 @@ def collection__sampling(m: Measured) -> Evidence:
     return Evidence(text, ("run.json: recipe", m["drops"]["how"]))
 
 
-def collection__timeframe(m: Measured) -> Evidence | None:
+@_answers("collection.timeframe")
+def _collection_timeframe(m: Measured) -> Evidence | None:
     dates = m["created"]
     if not dates["dated"]:
         return None
@@ -320,11 +359,8 @@ def collection__timeframe(m: Measured) -> Evidence | None:
     return Evidence(text, ("documents/part-*.parquet: created",))
 
 
-def collection__about_people(m: Measured) -> Evidence | None:
-    return composition__people(m)
-
-
-def preprocessing__steps(m: Measured) -> Evidence:
+@_answers("preprocessing.steps")
+def _preprocessing_steps(m: Measured) -> Evidence:
     steps = []
     for row in rows(m, "flow"):
         gone = row["docs_in"] - row["docs_kept"]
@@ -333,7 +369,8 @@ def preprocessing__steps(m: Measured) -> Evidence:
     return Evidence(text, (m["flow"]["how"],))
 
 
-def preprocessing__raw_data(m: Measured) -> Evidence:
+@_answers("preprocessing.raw_data")
+def _preprocessing_raw_data(m: Measured) -> Evidence:
     text = (
         "The raw files are not part of the corpus. The ledger keeps id, source, license, URL, size "
         f"and fate of all {plural(value(m, 'sizes', 'documents_read'), 'input document')}, also of "
@@ -342,11 +379,12 @@ def preprocessing__raw_data(m: Measured) -> Evidence:
     return Evidence(text, ("ledger/part-*.parquet: rows",))
 
 
-def preprocessing__software(m: Measured) -> Evidence:
+@_answers("preprocessing.software")
+def _preprocessing_software(m: Measured) -> Evidence:
     version = m["corpus"]["versions"].get("gristmill")
     text = (
-        f"Yes: Gristmill{f' {version}' if version else ''}, open source under Apache-2.0. The recipe "
-        "is in run.json"
+        f"Yes: Gristmill{f' {version}' if version else ''}, open source under Apache-2.0. The "
+        "recipe is in run.json"
     )
     fingerprint = m["corpus"]["fingerprint"]
     text += f" (fingerprint {fingerprint})" if fingerprint else ""
@@ -355,7 +393,8 @@ def preprocessing__software(m: Measured) -> Evidence:
     )
 
 
-def uses__used_for(m: Measured) -> Evidence | None:
+@_answers("uses.used_for")
+def _uses_used_for(m: Measured) -> Evidence | None:
     done = []
     if m.get("tokenizer"):
         size = count(value(m, "tokenizer", "vocab_size"))
@@ -370,7 +409,8 @@ def uses__used_for(m: Measured) -> Evidence | None:
     return Evidence(text, ("tokenizer/", "shards/manifest.json", "index/"))
 
 
-def uses__future_effects(m: Measured) -> Evidence:
+@_answers("uses.future_effects")
+def _uses_future_effects(m: Measured) -> Evidence:
     effects = []
     if duplicates := [row for row in rows(m, "duplicates") if row["documents"]]:
         total = sum(row["documents"] for row in duplicates)
@@ -395,7 +435,8 @@ def uses__future_effects(m: Measured) -> Evidence:
     return Evidence(text, how)
 
 
-def distribution__means(m: Measured) -> Evidence | None:
+@_answers("distribution.means")
+def _distribution_means(m: Measured) -> Evidence | None:
     files = rows(m, "files")
     if not files:
         return None
@@ -410,7 +451,8 @@ def distribution__means(m: Measured) -> Evidence | None:
     return Evidence(text, (m["files"]["how"], "run.json: fingerprint"))
 
 
-def distribution__license(m: Measured) -> Evidence:
+@_answers("distribution.license")
+def _distribution_license(m: Measured) -> Evidence:
     text = (
         f"Each document keeps its own license; there are {count(value(m, 'sizes', 'licenses'))}: "
         f"{_names(m, 'licenses', 'license', 8)}. The share is of documents."
@@ -418,15 +460,17 @@ def distribution__license(m: Measured) -> Evidence:
     return Evidence(text, ("documents/part-*.parquet: license",))
 
 
-def distribution__restrictions(m: Measured) -> Evidence:
+@_answers("distribution.restrictions")
+def _distribution_restrictions(m: Measured) -> Evidence:
     kept = [row for row in rows(m, "licenses") if row["documents"]]
     strict = [row for row in kept if any(mark in row["license"] for mark in RESTRICTED)]
     unstated = [row for row in kept if row["license"] == "NOASSERTION"]
     parts = []
     if strict:
         parts.append(
-            f"{plural(sum(row['documents'] for row in strict), 'document')} are under licenses with "
-            f"share-alike, source, use or custom conditions ({listed([r['license'] for r in strict])})"
+            f"{plural(sum(row['documents'] for row in strict), 'document')} are under licenses "
+            "with share-alike, source, use or custom conditions "
+            f"({listed([row['license'] for row in strict])})"
         )
     if unstated:
         parts.append(f"{plural(unstated[0]['documents'], 'document')} state no license at all")
@@ -434,7 +478,8 @@ def distribution__restrictions(m: Measured) -> Evidence:
     return Evidence(text + " Read from license names only.", ("documents/part-*.parquet: license",))
 
 
-def maintenance__versions(m: Measured) -> Evidence | None:
+@_answers("maintenance.versions")
+def _maintenance_versions(m: Measured) -> Evidence | None:
     if not m["corpus"]["fingerprint"]:
         return None
     text = (

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from gristmill.cards.facts import Row, share, table
 from gristmill.cards.frames import Frames
+
+NOT_JUDGED = "not judged"
+"""Stands for the language of documents that no language stage judged."""
 
 DOMAINS = 50
 LICENSES_PER_SOURCE = 20
@@ -24,13 +28,13 @@ def by_source(frames: Frames) -> dict[str, Any]:
         .agg(pl.len().alias("documents"))
         .sort(["documents", "license"], descending=[True, False])
     )
-    licenses: dict[str, list[str]] = {}
-    for source, license, _ in pairs.iter_rows():
-        licenses.setdefault(source, []).append(license)
+    licenses: dict[str, list[Row]] = {}
+    for pair in pairs.iter_rows(named=True):
+        licenses.setdefault(pair.pop("source"), []).append(pair)
     for row in found:
-        names = licenses.get(row["source"], [])
-        row["n_licenses"] = len(names)
-        row["licenses"] = names[:LICENSES_PER_SOURCE]
+        pairs_of = licenses.get(row["source"], [])
+        row["n_licenses"] = len(pairs_of)
+        row["licenses"] = pairs_of[:LICENSES_PER_SOURCE]
     return table(found, _how("source"))
 
 
@@ -48,8 +52,8 @@ def by_language(frames: Frames) -> dict[str, Any]:
 
 def _how(column: str) -> str:
     return (
-        f"documents/part-*.parquet by {column}: rows, bytes of text; shards: n_tokens, pieces of "
-        "train; ledger/part-*.parquet: rows, fate"
+        f"documents/part-*.parquet by {column}: rows, bytes of text; shards/documents.parquet: "
+        "n_tokens; shards/train: piece_lengths; ledger/part-*.parquet: rows, fate"
     )
 
 
@@ -67,7 +71,7 @@ def _grouped(frames: Frames, column: str) -> list[Row]:
     joined = (
         read.join(kept, on=column, how="full", coalesce=True, nulls_equal=True)
         .fill_null(0)
-        .with_columns(pl.col(column).fill_null("unknown"))
+        .with_columns(pl.col(column).fill_null(NOT_JUDGED))
         .sort(
             ["documents", "bytes", "documents_read", column], descending=[True, True, True, False]
         )
@@ -149,7 +153,9 @@ def _lengths(column: pl.Series, what: str) -> dict[str, Any]:
     return {
         "how": where,
         "mean": share(int(column.sum()), column.len()),
-        "quantiles": quantiles(column),
+        "quantiles": {
+            name: None if at is None else int(at) for name, at in quantiles(column).items()
+        },
         "histogram": _histogram(column.to_numpy()),
     }
 
@@ -162,7 +168,7 @@ def quantiles(column: pl.Series) -> dict[str, Any]:
     }
 
 
-def _histogram(lengths: np.ndarray) -> list[Row]:
+def _histogram(lengths: npt.NDArray[np.int64]) -> list[Row]:
     """Documents per power of two: ``from <= length < to``."""
     if not len(lengths):
         return []

@@ -17,13 +17,25 @@ from gristmill.cards.groups import QUANTILE_NAMES, quantiles
 EXAMPLES = 3
 DETAIL_CHARACTERS = 160
 DUPLICATE_STAGES = ("exact_documents", "near_duplicates", "exact_substrings")
-PII_ENTITIES = (
-    "email phone card iban ip national_id url_credential secret crypto geo person location "
-    "organization"
-).split()
+PII_ENTITIES = [
+    "email",
+    "phone",
+    "card",
+    "iban",
+    "ip",
+    "national_id",
+    "url_credential",
+    "secret",
+    "crypto",
+    "geo",
+    "person",
+    "location",
+    "organization",
+]
 
-_ENTITY_COUNT = re.compile(rf"\b({'|'.join(PII_ENTITIES)})\s*(?:[=:×]|\s)\s*(\d+)\b")
-_BYTES_CUT = re.compile(r"\bcut\s+(\d+)\s+bytes\b")
+_NAMES = "|".join(PII_ENTITIES)
+_ENTITY_COUNT = re.compile(rf"({_NAMES})\s*[=:×]?\s*([\d,]+)|([\d,]+)\s*[×x]?\s*({_NAMES})")
+_BYTES_CUT = re.compile(r"\bcut ([\d,]+) bytes\b")
 _FIXED = {field.name for field in schema.LEDGER} - {field.name for field in schema.SIGNALS}
 
 
@@ -97,7 +109,7 @@ def cuts(frames: Frames) -> dict[str, Any]:
     kept = frames.ledger.filter(pl.col("fate") == "kept")
     shorter = kept.filter(pl.col("bytes_out") < pl.col("bytes_in"))
     details = kept["detail"].drop_nulls().to_list()
-    repeated = [int(count) for detail in details for count in _BYTES_CUT.findall(detail)]
+    repeated = [_int(cut[1]) for detail in details if (cut := _BYTES_CUT.search(detail))]
     return {
         "how": "ledger/part-*.parquet where fate = kept: bytes_in, bytes_out, detail",
         "documents_shortened": shorter.height,
@@ -134,13 +146,32 @@ def entity_counts(details: Iterable[str]) -> list[tuple[str, int]]:
     """
     total: Counter[str] = Counter()
     for detail in details:
-        for entity, count in _ENTITY_COUNT.findall(detail):
-            total[entity] += int(count)
+        for part in detail.split("; "):
+            total.update(dict(entities_in(part)))
     return sorted(total.items(), key=lambda item: (-item[1], item[0]))
 
 
+def entities_in(part: str) -> list[tuple[str, int]]:
+    """The entities and counts of one part of a detail, if it is nothing but those.
+
+    >>> entities_in("email=2, ip=1"), entities_in("cut 3 bytes, email=2")
+    ([('email', 2), ('ip', 1)], [])
+    """
+    found = []
+    for item in part.removeprefix("pii: ").removeprefix("masked ").split(", "):
+        match = _ENTITY_COUNT.fullmatch(item.strip())
+        if match is None:
+            return []
+        found.append((match[1] or match[4], _int(match[2] or match[3])))
+    return found
+
+
+def _int(digits: str) -> int:
+    return int(digits.replace(",", "") or 0)
+
+
 def signals(frames: Frames) -> dict[str, Any]:
-    """Quantiles of every number the ledger measured: of kept documents, and the dropped's median."""
+    """Quantiles over kept documents of every number the ledger measured."""
     kept = (frames.ledger["fate"] == "kept").fill_null(False)
     found = []
     for name in frames.ledger.columns:

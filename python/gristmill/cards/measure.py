@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 
 from gristmill.cards import groups, losses
 from gristmill.cards.facts import Row, fact, table
@@ -22,7 +23,7 @@ from gristmill.cards.tokens import Tokens, measure_tokenizer, read_tokens, split
 from gristmill.errors import FormatError, RecipeError
 
 FORMAT = "gristmill.measured/1"
-AFTER_DOCUMENTS = {"write", "tokenizer", "pack", "index", "card"}
+AFTER_DOCUMENTS = {"write", "ledger", "tokenizer", "pack", "index", "card"}
 """Stages that no document leaves: what they made is measured where it lies."""
 
 PUBLISHED = ("documents", "ledger", "tokenizer", "shards")
@@ -46,14 +47,18 @@ def measure(corpus: Path | str, *, digests: bool = True) -> dict[str, Any]:
     corpus = Path(corpus)
     run = read_run(corpus)
     try:
-        tokens = read_tokens(corpus)
-        frames = read_frames(corpus, tokens)
-    except (pl.exceptions.PolarsError, json.JSONDecodeError, KeyError) as error:
+        measured = _measure(corpus, run)
+    except (pl.exceptions.PolarsError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
         raise FormatError(
-            f"{corpus}: {error}; `gristmill verify {corpus}` says which file"
+            f"{corpus}: {type(error).__name__} {error}; `gristmill verify {corpus}` says which file"
         ) from error
-    recipe = run.get("recipe") or {}
-    measured = {
+    return measured | ({"files": _files(corpus)} if digests else {})
+
+
+def _measure(corpus: Path, run: dict[str, Any]) -> dict[str, Any]:
+    tokens = read_tokens(corpus)
+    frames = read_frames(corpus, tokens)
+    return {
         "format": FORMAT,
         "corpus": _corpus(run),
         "sizes": _sizes(frames, tokens),
@@ -67,7 +72,7 @@ def measure(corpus: Path | str, *, digests: bool = True) -> dict[str, Any]:
         "created": groups.created(frames),
         "lengths": groups.lengths(frames),
         "drops": losses.drops(frames),
-        "duplicates": losses.duplicates(frames, recipe),
+        "duplicates": losses.duplicates(frames, run.get("recipe") or {}),
         "repeats_left": losses.repeats_left(frames),
         "cuts": losses.cuts(frames),
         "personal_data": losses.personal_data(frames),
@@ -76,9 +81,6 @@ def measure(corpus: Path | str, *, digests: bool = True) -> dict[str, Any]:
         "missing": _missing(frames),
         "index": fact((corpus / "index").is_dir(), "index/: present"),
     }
-    if digests:
-        measured["files"] = _files(corpus)
-    return measured
 
 
 def read_run(corpus: Path) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""The 52 questions of "Datasheets for Datasets" (Gebru et al., arXiv:1803.09010), and a person's
-answers.
+"""The 52 questions of "Datasheets for Datasets", and a person's answers to them.
 
+Gebru et al., arXiv:1803.09010, version 7; the wording is ours (``questions.yaml``).
 ``answers.yaml`` holds what only a person can say: a mapping ``dataset`` about the whole, and one
 mapping per section from question key to answer.
 """
@@ -18,10 +18,18 @@ import yaml
 
 from gristmill.errors import RecipeError
 
-TEXT_KEYS = (
-    "pretty_name summary version url license license_link citation contact date_published"
-).split()
-LIST_KEYS = "creators keywords task_categories".split()
+TEXT_KEYS = [
+    "pretty_name",
+    "summary",
+    "version",
+    "url",
+    "license",
+    "license_link",
+    "citation",
+    "contact",
+    "date_published",
+]
+LIST_KEYS = ["creators", "keywords", "task_categories"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +45,7 @@ class Question:
 
     @property
     def name(self) -> str:
+        """``section.key``."""
         return f"{self.section}.{self.key}"
 
 

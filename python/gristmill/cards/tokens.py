@@ -1,5 +1,4 @@
-"""Tokens of a corpus: how many each document has, how many of them are trained on, and by what
-tokenizer.
+"""Tokens of a corpus: how many each document has, how many are trained on, by what tokenizer.
 
 Training tokens are counted in the shards themselves, piece by piece, not inferred from the split's
 share: `piece_document` says whose each token is.
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
@@ -61,7 +61,7 @@ def read_tokens(corpus: Path) -> Tokens | None:
     return Tokens(manifest, per_document, [per_split[split][0] for split in order])
 
 
-def _split(shards: Path, split: str, n_docs: int) -> tuple[Row, np.ndarray]:
+def _split(shards: Path, split: str, n_docs: int) -> tuple[Row, npt.NDArray[np.int64]]:
     tokens = np.zeros(n_docs, np.int64)
     n_rows = padding = 0
     for path in sorted((shards / split).glob("shard-*.arrow")):
@@ -96,7 +96,9 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
 def split_table(tokens: Tokens | None) -> dict[str, Any]:
     """Rows, documents, tokens and padding of each split."""
     found = [] if tokens is None else tokens.splits
-    return table(found, "shards/*/shard-*.arrow: piece_lengths by split and piece_document")
+    return table(
+        found, "shards/*/shard-*.arrow: piece_lengths by piece_document, end tokens included"
+    )
 
 
 def measure_tokenizer(corpus: Path, documents: pl.DataFrame) -> dict[str, Any] | None:
@@ -119,7 +121,7 @@ def measure_tokenizer(corpus: Path, documents: pl.DataFrame) -> dict[str, Any] |
     }
 
 
-_N_TOKENS = "shards/documents.parquet: n_tokens (each document's end token included)"
+_N_TOKENS = "shards/documents.parquet: n_tokens (end tokens not counted)"
 
 
 def _bytes_per_token(documents: pl.DataFrame) -> float | None:

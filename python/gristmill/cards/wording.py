@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~>$])")
+_MARKDOWN = re.compile(r"([\\`*_\[\]|~$])|(?<=[A-Za-z])(:)(?=//)|(?<=\bwww)(\.)", re.IGNORECASE)
+_BLOCK = re.compile(r"^(\d*)([#+=-]|(?<=\d)[.)](?=\s|$))")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 
@@ -57,12 +58,12 @@ def percent(part: float | None) -> str:
 
 
 def number(value: float | None) -> str:
-    """A measured value: whole numbers with separators, others with four digits."""
+    """A measured value: whole numbers with separators, others with three digits."""
     if value is None:
         return "—"
     if float(value).is_integer():
         return count(value)
-    return f"{value:,.4g}" if abs(value) < 1e4 else count(value)
+    return f"{value:,.3g}" if abs(value) < 1e3 else count(value)
 
 
 def plural(n: int, one: str, many: str | None = None) -> str:
@@ -94,11 +95,11 @@ def one_line(text: object) -> str:
 
 
 def markdown(text: object) -> str:
-    """`text` as Markdown that shows exactly it: no markup, HTML, table or link comes of it.
+    r"""`text` as Markdown that shows exactly it: no markup, HTML, table or link comes of it.
 
     >>> markdown("<b>|*x*")
-    '&lt;b&gt;\\\\|\\\\*x\\\\*'
+    '&lt;b&gt;\\|\\*x\\*'
     """
-    plain = _MARKDOWN.sub(r"\\\1", one_line(text).replace("&", "&amp;"))
-    plain = plain.replace("<", "&lt;").replace("\\>", "&gt;")
-    return re.sub(r"(?i)\b(https?|ftp|mailto|www)(?=:|\\\.)", r"\1&#8203;", plain)
+    plain = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    plain = _MARKDOWN.sub(r"\\\g<0>", plain)
+    return _BLOCK.sub(r"\1\\\2", plain)  # no line opens a heading, a list or a rule

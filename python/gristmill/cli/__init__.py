@@ -5,19 +5,19 @@ from __future__ import annotations
 import sys
 
 from gristmill.cli import (  # noqa: F401 - importing a module registers its commands
-    demo,
     build,
-    dedup,
-    tokenizer,
     card,
-    verify,
-    why,
-    trace,
-    train,
+    dedup,
+    demo,
     evaluate,
     export,
-    serve,
     later,
+    serve,
+    tokenizer,
+    trace,
+    train,
+    verify,
+    why,
 )
 from gristmill.cli.app import app, run
 

@@ -12,8 +12,11 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 from typing import TypeVar
+
+from gristmill.errors import GristmillError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -33,6 +36,11 @@ def run_all(
     )
     try:
         yield from pool.map(task, items)
+    except BrokenProcessPool:
+        raise GristmillError(
+            "a worker process ended before its task did: out of memory, or killed, or a script that "
+            'calls this outside of `if __name__ == "__main__":`; run again to go on'
+        ) from None
     except BaseException:
         for process in list((pool._processes or {}).values()):
             process.terminate()

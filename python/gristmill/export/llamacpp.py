@@ -11,6 +11,7 @@ import http.client
 import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -61,8 +62,7 @@ class LlamaCpp:
         self.vocab_size = len(self.header.metadata.get("tokenizer.ggml.tokens", ()))
         self._key = secrets.token_urlsafe(24)
         self._server: Any = _start(gguf, self.context, threads, self._key)
-        host, _, port = self._server.listening_address.removeprefix("http://").rpartition(":")
-        self._client = http.client.HTTPConnection(host, int(port), timeout=TIMEOUT_S)
+        self._client = self._connect()
 
     def __enter__(self) -> Self:
         return self
@@ -75,14 +75,17 @@ class LlamaCpp:
         self._client.close()
         self._server = None
 
-    def tokenize(self, text: str, parse_special: bool = False) -> list[int]:
+    def tokenize(
+        self, text: str, parse_special: bool = False, add_special: bool = False
+    ) -> list[int]:
         """Encode a text.
 
         Args:
             text: Any text.
             parse_special: Whether the text of a special token stands for that token.
+            add_special: Whether to add the tokens that the model wants around every text.
         """
-        body = {"content": text, "add_special": False, "parse_special": parse_special}
+        body = {"content": text, "add_special": add_special, "parse_special": parse_special}
         ids: list[int] = self._ask("/tokenize", body)["tokens"]
         return ids
 
@@ -117,24 +120,26 @@ class LlamaCpp:
             n_tokens: The most tokens to add.
             sampling: llama.cpp's own keys: ``temperature``, ``top_p``, ``seed``, ``stop``, …
         """
-        response = self._send(
-            "/completion", _request(prompt, n_tokens, sampling) | {"stream": True}
-        )
-        try:
-            for line in response:
+        request = _request(prompt, n_tokens, sampling) | {"stream": True}
+        with closing(self._connect()) as client:  # its own: it may be left in mid-answer
+            for line in self._send("/completion", request, client):
                 if line.startswith(b"data: {"):
                     yield json.loads(line.removeprefix(b"data: "))
-        finally:
-            self._client.close()  # a connection left in the middle of an answer cannot be reused
 
     def _ask(self, route: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        answer: dict[str, Any] = json.loads(self._send(route, body).read())
+        answer: dict[str, Any] = json.loads(self._send(route, body, self._client).read())
         return answer
 
-    def _send(self, route: str, body: Mapping[str, Any]) -> http.client.HTTPResponse:
+    def _connect(self) -> http.client.HTTPConnection:
+        host, _, port = self._server.listening_address.removeprefix("http://").rpartition(":")
+        return http.client.HTTPConnection(host, int(port), timeout=TIMEOUT_S)
+
+    def _send(
+        self, route: str, body: Mapping[str, Any], client: http.client.HTTPConnection
+    ) -> http.client.HTTPResponse:
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
-        self._client.request("POST", route, json.dumps(body), headers)
-        response = self._client.getresponse()
+        client.request("POST", route, json.dumps(body), headers)
+        response = client.getresponse()
         if response.status != 200:
             text = response.read().decode(errors="replace")
             raise GristmillError(f"llama.cpp refused {route}: {response.status} {text}")
@@ -278,7 +283,9 @@ def _transformers_greedy(
     """The most likely continuation of each start, in float32, up to the end token."""
     import torch
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     end = need_json(model_dir, CONFIG).get("eos_token_id")
     ends = set(end if isinstance(end, list) else [end])
     model = AutoModelForCausalLM.from_pretrained(

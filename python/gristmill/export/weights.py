@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
 
-from gristmill.errors import FormatError, RecipeError
+from gristmill.errors import FormatError, GristmillError, RecipeError
 from gristmill.export.directory import read_json
 from gristmill.export.quantize import widen_bf16
 
@@ -85,6 +84,12 @@ def _files(model_dir: Path) -> list[Path]:
 
 
 def _check(path: Path) -> None:
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ImportError:
+        raise GristmillError(
+            "safetensors is not installed; `pip install 'gristmill[train]'` brings it"
+        ) from None
     try:
         with safe_open(path, "np"):
             pass

@@ -49,10 +49,10 @@ def identify_language(texts: Texts) -> pa.Table:
         texts: Texts, length *n*; a null counts as empty.
 
     Returns:
-        Table of *n* rows. ``language`` string: ISO 639-1 code (639-3 where there is none; Norwegian
-        is ``nb`` or ``nn``), or ``und`` when the text has fewer than `MIN_BYTES` bytes of letters or
-        is in no language that CLD2 knows. ``score`` float32: the share of the text's bytes that is
-        in that language, halved when CLD2 calls its answer unreliable; 0 for ``und``.
+        Table of *n* rows. ``language`` string: ISO 639-1 code (639-3 where there is none;
+        Norwegian is ``nb`` or ``nn``), or ``und`` when the text has fewer than `MIN_BYTES` bytes of
+        letters or is in no language that CLD2 knows. ``score`` float32: the share of the text's
+        bytes that is in that language, halved when CLD2 calls its answer unreliable; 0 for ``und``.
 
     >>> identify_language(["The cat sat on the mat.", "?"]).column("language").to_pylist()
     ['en', 'und']
@@ -85,7 +85,7 @@ def _identify(text: str) -> tuple[str, float]:
 
 
 def _is_language(code: str) -> bool:
-    """Whether CLD2's `code` is a language: not unknown, not a script alone, not one of its jokes."""
+    """Whether CLD2's `code` is a language: not unknown, not a script alone, not a joke."""
     return code != "un" and not code.startswith(("xx", "zz")) and code != "tlh"
 
 

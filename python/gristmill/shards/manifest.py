@@ -31,6 +31,8 @@ SPLITS = ("train", "validation")
 HEAD_BYTES = 4096
 """The start of a file that is verified on opening: it tells apart two files of the same size."""
 
+_SETTINGS = ("seq_len", "vocab_size", "dtype", "end_token_id", "tokenizer_xxh3")
+_KEYS = {*_SETTINGS, "version", "fingerprint", "splits", "documents", "files", "merkle_root"}
 _SHARD_PATH = re.compile(r"(train|validation)/shard-\d{5,}\.arrow")
 _END_MARK_BYTES = 8
 _REPAIR = "restore it from a copy, or build the shards again"
@@ -43,12 +45,11 @@ def digest_of(value: Any) -> str:
 
 def fingerprint(manifest: Manifest) -> str:
     """Name the content: settings, tokenizer, documents and the digest of every block, in order."""
-    settings = ("seq_len", "vocab_size", "dtype", "end_token_id", "tokenizer_xxh3")
     blocks = {
         split: [b["xxh3"] for f in manifest["files"] if f["split"] == split for b in f["blocks"]]
         for split in SPLITS
     }
-    content = {name: manifest[name] for name in settings}
+    content = {name: manifest[name] for name in _SETTINGS}
     return digest_of([VERSION, content, manifest["documents"]["xxh3"], blocks])
 
 
@@ -83,6 +84,8 @@ def load(folder: Path) -> Manifest:
         raise IntegrityError(f"{path} has Merkle root {found}, its own says {root}; {_REPAIR}")
     if version != VERSION:
         raise FormatError(f"{path} has version {version}; this release reads version {VERSION}")
+    if missing := _KEYS - manifest.keys():
+        raise FormatError(f"{path} lacks {', '.join(sorted(missing))}; {_REPAIR}")
     for file in manifest["files"]:
         _check_layout(file, path)
     return dict(manifest)

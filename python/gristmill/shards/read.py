@@ -1,5 +1,4 @@
-"""Read packed shards: files are mapped, rows are views, and no block is used before its digest was
-right.
+"""Read packed shards: files are mapped, rows are views, no block is used unverified.
 
 A block is verified the first time one of its rows is touched, and once only (xxh3 reads 20 GB/s, so
 a mebibyte costs 50 microseconds); after that a row costs what copying it costs. The layout comes
@@ -76,7 +75,7 @@ class Shards:
         if len(rows) and (self._first_rows[0] != 0 or (ends - self._first_rows != rows).any()):
             raise IntegrityError(f"{self.folder / manifests.NAME}: rows of {self.split} leave gaps")
         self._batches: list[pa.RecordBatch | None] = [None] * len(self._blocks)
-        self._verified = np.zeros(len(self._blocks), bool)
+        self._n_opened = 0
         self._places = np.zeros((self._n_rows, 5), np.uint64)
 
     def __len__(self) -> int:
@@ -86,7 +85,8 @@ class Shards:
         """The ids of a row, ``uint16[seq_len]`` or ``uint32[seq_len]``: a view of the file."""
         batch, at = self._find(index)
         ids = batch.column("input_ids").values.to_numpy(zero_copy_only=True)
-        return ids[at * self.seq_len : (at + 1) * self.seq_len]
+        row: Array = ids[at * self.seq_len : (at + 1) * self.seq_len]
+        return row
 
     def rows(self, indices: _Places) -> Array:
         """The ids of many rows, copied: ``[len(indices), seq_len]`` of the stored type."""
@@ -112,15 +112,12 @@ class Shards:
         nothing in the row predicts, and on padding); the position within the piece; and the number
         of the piece within the row (-1 on padding).
         """
-        rows = np.asarray(indices, np.int64)
-        if len(rows) and (rows.min() < 0 or rows.max() >= self._n_rows):
-            raise IndexError(f"rows {rows.min()} to {rows.max()} of {self._n_rows}")
-        blocks = self._first_rows.searchsorted(rows, "right") - 1
-        if not self._verified[blocks].all():
-            for block in np.unique(blocks):
-                self.block(int(block))
+        rows = np.ascontiguousarray(indices, np.int64)
+        if self._n_opened < len(self._blocks):
+            for number in np.unique(self._first_rows.searchsorted(rows, "right") - 1):
+                self.block(number)
         out = np.empty((4, len(rows), self.seq_len), np.int64)
-        self._reader.expand(self._places[rows], out)
+        self._reader.expand(self._places.data, rows.data, out.data)
         return out
 
     @property
@@ -137,7 +134,13 @@ class Shards:
         batch = self._batches[number]
         if batch is None:
             batch = self._batches[number] = self._open_block(number)
+            self._n_opened += 1
         return batch
+
+    def block_place(self, number: int) -> tuple[str, int]:
+        """The file of a block, relative to the shards, and the block's first row."""
+        file, block = self._blocks[number]
+        return self._entries[file]["path"], block["first_row"]
 
     def _open_block(self, number: int) -> pa.RecordBatch:
         file, block = self._blocks[number]
@@ -154,7 +157,6 @@ class Shards:
         if batch.num_rows != block["rows"]:
             raise FormatError(f"{path}: block {number} has {batch.num_rows} rows, not as listed")
         self._place(file, block, batch)
-        self._verified[number] = True
         return batch
 
     def _place(self, file: int, block: dict[str, Any], batch: pa.RecordBatch) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self
@@ -21,13 +22,14 @@ import pyarrow.parquet as pq
 
 from gristmill import _core, schema
 from gristmill.files import atomic_write, write_json
-from gristmill.packing import Packer
+from gristmill.packing import BLOCK_BYTES, Packer, block_rows
 from gristmill.progress import progress
 from gristmill.shards import manifest as manifests
 from gristmill.shards.manifest import Manifest
 
 SHARD_BYTES = 256 * 2**20
 _TEXT_BYTES = 8 * 2**20  # text tokenized in one call
+_DOCUMENT_BYTES = 64  # what a document takes besides its text, so that tiny ones are bounded too
 _ROW_GROUP = 2**16  # documents
 _END_MARK = b"\xff\xff\xff\xff\x00\x00\x00\x00"
 _COLUMNS = ["id", "text", "source", "license", "url"]
@@ -61,6 +63,7 @@ def write_shards(
     threads: int = 1,
     recipe_fingerprint: str = "",
     shard_bytes: int = SHARD_BYTES,
+    block_bytes: int = BLOCK_BYTES,
 ) -> Manifest:
     """Tokenize and pack documents into ``out/train``, ``out/validation`` and their manifest.
 
@@ -77,6 +80,7 @@ def write_shards(
         threads: Threads that tokenize.
         recipe_fingerprint: Goes into the manifest as it is.
         shard_bytes: A file is closed once it has this many bytes.
+        block_bytes: Ids in a block, the unit that is verified.
 
     Returns:
         The manifest, as written to ``out/manifest.json``.
@@ -88,10 +92,13 @@ def write_shards(
         raise ValueError(f"validation = {validation} is not a fraction from 0 to 1")
     if shard_bytes < 1:
         raise ValueError(f"shard_bytes = {shard_bytes} is not a size; the default is {SHARD_BYTES}")
+    vocab_size, end_token_id = tokenizer.vocab_size, tokenizer.end_token_id
+    n_rows = block_rows(seq_len, vocab_size, block_bytes)
+    packer = partial(Packer, seq_len, vocab_size, end_token_id, n_rows)
     (out / manifests.NAME).unlink(missing_ok=True)
     with ExitStack() as open_files:
         splits = {
-            name: open_files.enter_context(_Split(out, name, tokenizer, seq_len, shard_bytes))
+            name: open_files.enter_context(_Split(out, name, packer(), shard_bytes))
             for name in manifests.SPLITS
         }
         rows = open_files.enter_context(_DocumentsFile(out / manifests.DOCUMENTS))
@@ -109,12 +116,12 @@ def write_shards(
 
 
 def _batches(documents: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Regroup documents into tables of about `_TEXT_BYTES` of text."""
+    """Regroup documents into tables of about `_TEXT_BYTES`."""
     held: list[pa.Table] = []
     held_bytes = 0
     for table in documents:
         columns = table.select(_COLUMNS)
-        sizes = pc.binary_length(columns.column("text")).to_numpy()
+        sizes = pc.binary_length(columns.column("text")).to_numpy() + _DOCUMENT_BYTES
         start = 0
         ends = np.cumsum(sizes)
         while start < len(sizes):
@@ -216,15 +223,13 @@ class _DocumentsFile:
 class _Split:
     """The files of one split, opened when rows come and closed when they are large enough."""
 
-    def __init__(
-        self, out: Path, name: str, tokenizer: Encoder, seq_len: int, shard_bytes: int
-    ) -> None:
+    def __init__(self, out: Path, name: str, packer: Packer, shard_bytes: int) -> None:
         self.name = name
         self.files: list[dict[str, Any]] = []
         self.n_docs = 0
         self._out = out
         self._shard_bytes = shard_bytes
-        self._packer = Packer(seq_len, tokenizer.vocab_size, tokenizer.end_token_id)
+        self._packer = packer
         self._rows = 0
         self._open: _ShardFile | None = None
         self._stack = ExitStack()

@@ -35,7 +35,11 @@ BAD = pa.schema(
         pa.field("bytes_in", pa.uint64(), nullable=False),
     ]
 )
-"""A record that is no document; `detail` starts with where it is (``file:line``)."""
+"""A record that is no document; `detail` starts with where it is (``file:line``).
+
+Reasons: ``bad_json``, ``no_text``, ``bad_utf8``, ``duplicate_id``, ``too_large``, ``unreadable`` (a
+file without permission) and ``bad_file`` (the rest of a file that breaks off).
+"""
 
 BATCH_BYTES = 16 << 20
 BATCH_DOCS = 8192
@@ -210,19 +214,18 @@ def limited(name: str, splits: list[Split], read: _Reader, limit_bytes: int | No
         if not any(True for split in splits for _ in islice(read(split), 1)):
             raise RecipeError(f"source {name!r}: no document in {_names(splits)}; check the path")
         return splits
-    kept, left, n_before = [], limit_bytes, 0
+    kept, left, ended = list[Split](), limit_bytes, False
     for split in splits:
         n_records, left, ended = _fitting(read(split), left)
-        n_before += n_records
         if n_records:
             key = digest(split.key, str(n_records))
             kept.append(replace(split, key=key, n_records=n_records) if ended else split)
         if ended:
             break
-    if not n_before:
+    if not kept:
         cause = f"its first document is larger than limit_bytes = {limit_bytes}"
         empty = f"no document in {_names(splits)}; check the path"
-        raise RecipeError(f"source {name!r}: {cause if left < limit_bytes or ended else empty}")
+        raise RecipeError(f"source {name!r}: {cause if ended else empty}")
     return kept
 
 

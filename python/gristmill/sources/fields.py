@@ -33,7 +33,7 @@ def record(row: Mapping[str, Any], locator: str, on_bad: OnBad, raw: bytes) -> R
     """
     text, repaired = _text(row.get("text"), on_bad)
     if text is None:
-        return _bad(row, locator, on_bad, raw)
+        return _bad(row, locator, raw)
     metadata = _metadata(row)
     identifier = _string(row.get("id"))
     if identifier is None:
@@ -73,7 +73,7 @@ def _replace(value: str | bytes) -> str:
     return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def _bad(row: Mapping[str, Any], locator: str, on_bad: OnBad, raw: bytes) -> BadRecord:
+def _bad(row: Mapping[str, Any], locator: str, raw: bytes) -> BadRecord:
     value = row.get("text")
     if isinstance(value, str | bytes):
         reason, detail = "bad_utf8", "text is not valid UTF-8; on_bad: repair would replace it"

@@ -16,7 +16,9 @@ from gristmill.sources.base import LONGEST_RECORD, BadRecord, Item, OnBad, Recor
 from gristmill.sources.fields import record
 from gristmill.sources.paths import open_bytes
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 64 << 10
+"""What is read at once, and what is lost at most where a compressed file breaks off."""
+
 _BOM = b"\xef\xbb\xbf"
 
 

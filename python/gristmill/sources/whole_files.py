@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import tokenize
 
+import pyarrow as pa
+
 from gristmill.sources.base import LONGEST_RECORD, BadRecord, Item, OnBad, Record
 from gristmill.sources.paths import open_bytes, suffix
 
@@ -68,7 +70,9 @@ def file_record(
     """Read a file of up to `largest` bytes as one document with `metadata`."""
     try:
         with open_bytes(item) as stream:
-            raw = stream.read(largest + 1)
+            # A read takes the memory that it may need; only a compressed file is of unknown size.
+            packed = isinstance(stream, pa.CompressedInputStream)
+            raw = stream.read(largest + 1 if packed else min(largest, item.n_bytes) + 1)
     except OSError as error:
         return BadRecord(locator=item.locator, reason="bad_file", detail=str(error), raw=b"")
     if len(raw) > largest:

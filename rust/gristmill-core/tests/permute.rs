@@ -1,5 +1,7 @@
 //! The keyed permutation against what a permutation is.
 
+#![allow(clippy::unwrap_used)] // a test fails by panicking
+
 use gristmill_core::permute::Permutation;
 use proptest::prelude::*;
 

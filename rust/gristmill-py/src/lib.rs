@@ -4,10 +4,10 @@
 use pyo3::prelude::*;
 
 mod arrow;
-mod error;
 mod bpe;
 mod dedup;
 mod digest;
+mod error;
 mod pack;
 mod permute;
 mod pii;
@@ -26,13 +26,11 @@ mod _core {
 
     // ---- dedup.rs ----
     #[pymodule_export]
-    use crate::dedup::exact_duplicates;
+    use crate::dedup::{document_hashes, exact_duplicates, near_duplicates};
 
     // ---- digest.rs ----
     #[pymodule_export]
-    use crate::digest::{
-        Xxh3, xxh3_64_each, xxh3_64_hex, xxh3_128_hex, xxh3_128_hex_each,
-    };
+    use crate::digest::{Xxh3, xxh3_64_each, xxh3_64_hex, xxh3_128_hex, xxh3_128_hex_each};
 
     // ---- pack.rs ----
     #[pymodule_export]
@@ -43,8 +41,14 @@ mod _core {
     use crate::permute::permute;
 
     // ---- pii.rs ----
+    #[pymodule_export]
+    use crate::pii::{find_pii, scrub_pii};
 
     // ---- signals.rs ----
+    #[pymodule_export]
+    use crate::signals::quality_signals;
 
     // ---- suffix_index.rs ----
+    #[pymodule_export]
+    use crate::suffix_index::{SuffixIndex, index_arrays};
 }

@@ -176,49 +176,61 @@ impl RowReader {
 
     /// Expand rows into `out`, int64 of shape (4, rows, `seq_len`): ids, labels, positions, segments.
     ///
-    /// `places` is uint64 of shape (rows, 5): file, offset of the ids, offset of the piece lengths,
-    /// number of pieces, padding.
-    fn expand(&self, py: Python<'_>, places: PyBuffer<u64>, out: PyBuffer<i64>) -> PyResult<()> {
-        let places = places.to_vec(py)?;
-        let n_rows = places.len() / 5;
-        if out.readonly() || !out.is_c_contiguous() || out.item_count() != 4 * n_rows * self.seq_len
-        {
+    /// `places` is uint64 of shape (all rows, 5): file, offset of the ids, offset of the piece
+    /// lengths, number of pieces, padding. `rows` is int64.
+    fn expand(
+        &self,
+        places: &Bound<'_, PyAny>,
+        rows: &Bound<'_, PyAny>,
+        out: PyBuffer<i64>,
+    ) -> PyResult<()> {
+        let py = places.py();
+        let (places, rows) = (contiguous(places)?, contiguous(rows)?);
+        let n_values = 4 * self.seq_len * (rows.len_bytes() / 8);
+        if out.readonly() || !out.is_c_contiguous() || out.item_count() != n_values {
             return Err(PyValueError::new_err("out is not a writable (4, rows, seq_len) of int64"));
         }
-        if out.item_count() == 0 {
+        if n_values == 0 {
             return Ok(());
         }
         // SAFETY: `out` is writable, contiguous, aligned for i64 (checked by PyBuffer::get) and
         // alive until the end of this call; the caller hands over an array that it has just made
         // and nobody else sees.
-        let all = unsafe {
-            std::slice::from_raw_parts_mut(out.buf_ptr().cast::<i64>(), out.item_count())
-        };
-        py.detach(|| self.fill(&places, all))
+        let all = unsafe { std::slice::from_raw_parts_mut(out.buf_ptr().cast::<i64>(), n_values) };
+        let (places, rows) = (bytes_of(&places), bytes_of(&rows));
+        py.detach(|| self.fill(places, rows, all))
     }
 }
 
 impl RowReader {
-    fn fill(&self, places: &[u64], out: &mut [i64]) -> PyResult<()> {
+    fn fill(&self, places: &[u8], rows: &[u8], out: &mut [i64]) -> PyResult<()> {
+        let places = places.as_chunks::<40>().0;
         let plane = out.len() / 4;
         let (ids, rest) = out.split_at_mut(plane);
         let (labels, rest) = rest.split_at_mut(plane);
         let (positions, segments) = rest.split_at_mut(plane);
-        let rows = ids
+        let model_rows = ids
             .chunks_exact_mut(self.seq_len)
             .zip(labels.chunks_exact_mut(self.seq_len))
             .zip(positions.chunks_exact_mut(self.seq_len))
             .zip(segments.chunks_exact_mut(self.seq_len));
-        for ((((input_ids, labels), position_ids), segment_ids), place) in
-            rows.zip(places.chunks_exact(5))
+        for ((((input_ids, labels), position_ids), segment_ids), row) in
+            model_rows.zip(rows.as_chunks::<8>().0)
         {
-            let mut row = ModelRow { input_ids, labels, position_ids, segment_ids };
-            pack::expand(self.stored(place)?, self.width, &mut row).map_err(to_py)?;
+            let row = i64::from_ne_bytes(*row);
+            let place = usize::try_from(row)
+                .ok()
+                .and_then(|row| places.get(row))
+                .ok_or_else(|| PyIndexError::new_err(format!("row {row} of {}", places.len())))?;
+            let place: [u64; 5] =
+                std::array::from_fn(|k| u64::from_ne_bytes(place.as_chunks().0[k]));
+            let mut model = ModelRow { input_ids, labels, position_ids, segment_ids };
+            pack::expand(self.stored(&place)?, self.width, &mut model).map_err(to_py)?;
         }
         Ok(())
     }
 
-    fn stored(&self, place: &[u64]) -> PyResult<StoredRow<'_>> {
+    fn stored(&self, place: &[u64; 5]) -> PyResult<StoredRow<'_>> {
         let outside = || PyIndexError::new_err(format!("no row lies at {place:?}"));
         let bytes = self.files.get(place[0] as usize).map(bytes_of).ok_or_else(outside)?;
         let cut = |start: u64, items: usize, size: usize| {

@@ -1,7 +1,7 @@
-"""A small corpus directory made from the schemas alone: the input of the card, verify and why tests.
+"""A small corpus directory made from the schemas alone, for the tests of card, verify and why.
 
 It follows the interface (section 3) without running a build: documents with a known fate, a
-byte-level tokenizer, packed shards and a `run.json` whose counts hold.
+tokenizer, packed shards and a `run.json` whose counts hold.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,21 +20,63 @@ import pyarrow.parquet as pq
 
 from gristmill import schema
 from gristmill.files import write_json
+from gristmill.shards.write import write_shards
+from gristmill.tables import write_parquet
+from gristmill.tokenizer import Tokenizer
+from gristmill.units import digest
 
-STAGES = (
-    "read licenses normalize language quality exact_documents near_duplicates exact_substrings pii"
-).split()
-WORDS = (
-    "the mill turns grain into flour and water drives its wheel through every season of the year "
-    "when farmers bring wheat rye oats or barley from fields that lie along the river"
-).split()
+STAGES = [
+    "read",
+    "licenses",
+    "normalize",
+    "language",
+    "quality",
+    "exact_documents",
+    "near_duplicates",
+    "exact_substrings",
+    "pii",
+]
+WORDS = [
+    "the",
+    "mill",
+    "turns",
+    "grain",
+    "into",
+    "flour",
+    "and",
+    "water",
+    "drives",
+    "its",
+    "wheel",
+    "through",
+    "every",
+    "season",
+    "of",
+    "the",
+    "year",
+    "when",
+    "farmers",
+    "bring",
+    "wheat",
+    "rye",
+    "oats",
+    "or",
+    "barley",
+    "from",
+    "fields",
+    "that",
+    "lie",
+    "along",
+    "the",
+    "river",
+]
 SOURCES = (
     ("handbook", "CC-BY-4.0"),
     ("packages", "MIT"),
     ("packages", "Apache-2.0"),
     ("web", "NOASSERTION"),
 )
-END, VOCAB, SEQ_LEN = 256, 257, 64
+SEQ_LEN = 64
 
 
 @dataclass
@@ -66,17 +108,17 @@ def make_docs(n_docs: int = 40, seed: int = 7) -> list[Doc]:
     rng = random.Random(seed)
     docs: list[Doc] = []
     for at in range(n_docs):
-        source, license = rng.choice(SOURCES)
+        source, spdx = rng.choice(SOURCES)
         text = " ".join(rng.choices(WORDS, k=int(rng.lognormvariate(4, 1)) + 3))
         doc = Doc(
             id=f"{rng.getrandbits(128):032x}",
             text=text,
             source=source,
-            license=license,
+            license=spdx,
             url=f"https://{source}.example.org/{at}" if at % 5 else None,
             created=datetime(2019, 1, 1, tzinfo=UTC) + timedelta(days=rng.randrange(2000)),
             language=rng.choice(["en"] * 9 + ["de"]),
-            signals={"word_count": float(len(text.split())), "mean_word_length": 4.5},
+            signals={"gopher_word_count": float(len(text.split())), "words_per_line": 4.5},
         )
         _decide(doc, docs, rng)
         docs.append(doc)
@@ -87,7 +129,7 @@ def _decide(doc: Doc, earlier: list[Doc], rng: random.Random) -> None:
     kept = [other for other in earlier if other.stage is None]
     dice = rng.random()
     if dice < 0.1:
-        doc.stage, doc.reason, doc.detail = "quality", "word_count", "9 < 50"
+        doc.stage, doc.reason, doc.detail = "quality", "gopher_word_count", "9 < 50"
     elif dice < 0.18 and kept:
         doc.stage, doc.reason = "exact_documents", "exact_duplicate"
         doc.duplicate_of = rng.choice(kept).id
@@ -101,40 +143,50 @@ def _decide(doc: Doc, earlier: list[Doc], rng: random.Random) -> None:
     elif doc.language == "de":
         doc.stage, doc.reason, doc.detail = "language", "language", "de 0.98"
     elif dice > 0.9:
-        doc.pii_count, doc.detail = 3, "pii: email=2, ip=1"
+        doc.pii_count, doc.detail = 3, "email 2, ip 1"
     elif dice > 0.8:
         doc.bytes_in += 120
-        doc.detail = "exact_substrings: cut 120 bytes in 1 ranges"
+        doc.detail = "cut 120 bytes in 1 range; longest from offset 7 of " + (
+            earlier[0].id if earlier else ""
+        )
 
 
 def write_corpus(out: Path, docs: Sequence[Doc], **options: Any) -> Path:
-    """Write `docs` as a corpus directory; `shards=False`, `tokenizer=False` leave those out."""
+    """Write `docs` as a corpus directory; ``packed=False`` leaves out tokenizer and shards."""
     kept = [doc for doc in docs if doc.stage is None]
     _write_documents(out / "documents" / "part-00000.parquet", kept)
     _write_ledger(out / "ledger" / "part-00000.parquet", docs)
-    if options.get("tokenizer", True):
-        _write_tokenizer(out / "tokenizer")
-    if options.get("shards", True):
-        _write_shards(out / "shards", kept)
-    write_json(out / "run.json", _run(docs, options))
+    if options.get("packed", bool(kept)):
+        tokenizer = Tokenizer.train([doc.text for doc in kept], vocab_size=300, threads=1)
+        tokenizer.save(out / "tokenizer")
+        _write_shards(out, tokenizer)
+    write_json(out / "run.json", {**_run(docs, options), "files": list_files(out)})
     return out
 
 
+def list_files(out: Path) -> dict[str, dict[str, Any]]:
+    """Size and digest of every file of a corpus directory, as `run.json` lists them."""
+    return {
+        path.relative_to(out).as_posix(): asdict(digest(path))
+        for folder in ("documents", "ledger", "tokenizer", "shards")
+        for path in sorted((out / folder).rglob("*"))
+        if path.is_file()
+    }
+
+
 def _write_documents(path: Path, docs: Sequence[Doc]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     names = schema.DOCUMENT.names
     columns = {name: [getattr(doc, name) for doc in docs] for name in names}
-    pq.write_table(pa.table(columns, schema.DOCUMENT), path, write_page_checksum=True)
+    write_parquet(path, pa.table(columns, schema.DOCUMENT))
 
 
 def _write_ledger(path: Path, docs: Sequence[Doc]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     rows = [_ledger_row(doc) for doc in docs]
     extra = sorted({name for doc in docs for name in doc.signals} - set(schema.LEDGER.names))
     wide = schema.LEDGER
     for name in extra:
         wide = wide.append(pa.field(name, pa.float64()))
-    pq.write_table(pa.Table.from_pylist(rows, wide), path, write_page_checksum=True)
+    write_parquet(path, pa.Table.from_pylist(rows, wide))
 
 
 def _ledger_row(doc: Doc) -> dict[str, Any]:
@@ -158,95 +210,9 @@ def _ledger_row(doc: Doc) -> dict[str, Any]:
     }
 
 
-def _write_tokenizer(out: Path) -> None:
-    special = {"id": END, "content": "<|endoftext|>", "special": True, "single_word": False}
-    special |= {"lstrip": False, "rstrip": False, "normalized": False}
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in printable]
-    spelled = {byte: chr(byte) for byte in printable}
-    spelled |= {byte: chr(256 + at) for at, byte in enumerate(others)}
-    vocab = {spelled[byte]: byte for byte in range(256)}
-    described = {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [special],
-        "normalizer": None,
-        "pre_tokenizer": {
-            "type": "ByteLevel",
-            "add_prefix_space": False,
-            "trim_offsets": True,
-            "use_regex": True,
-        },
-        "post_processor": None,
-        "decoder": {
-            "type": "ByteLevel",
-            "add_prefix_space": True,
-            "trim_offsets": True,
-            "use_regex": True,
-        },
-        "model": {"type": "BPE", "vocab": {**vocab, "<|endoftext|>": END}, "merges": []},
-    }
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(out / "tokenizer.json", described)
-
-
-def _write_shards(out: Path, docs: Sequence[Doc]) -> None:
-    tokens = [[*doc.text.encode(), END] for doc in docs]
-    in_validation = [at for at in range(len(docs)) if at % 10 == 9]
-    chosen = set(in_validation)
-    splits = {
-        "train": [at for at in range(len(docs)) if at not in chosen],
-        "validation": in_validation,
-    }
-    summary = {}
-    for split, members in splits.items():
-        rows = _pack(members, tokens)
-        path = out / split / "shard-00000.arrow"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        wide = schema.shard_schema(SEQ_LEN, VOCAB)
-        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, wide) as writer:
-            writer.write_table(pa.Table.from_pylist(rows, wide))
-        n_tokens = sum(len(tokens[at]) for at in members)
-        summary[split] = {"rows": len(rows), "tokens": n_tokens, "documents": len(members)}
-    listed = [
-        {"id": doc.id, "source": doc.source, "license": doc.license, "url": doc.url, "n_tokens": n}
-        for doc, n in zip(docs, map(len, tokens), strict=True)
-    ]
-    pq.write_table(pa.Table.from_pylist(listed, schema.SHARD_DOCUMENTS), out / "documents.parquet")
-    manifest = {
-        "fingerprint": "f" * 16,
-        "seq_len": SEQ_LEN,
-        "vocab_size": VOCAB,
-        "dtype": "uint16",
-        "end_token_id": END,
-        "splits": summary,
-        "files": [],
-        "merkle_root": "0" * 32,
-    }
-    write_json(out / "manifest.json", manifest)
-
-
-def _pack(members: Sequence[int], tokens: Sequence[Sequence[int]]) -> list[dict[str, Any]]:
-    stream = [(at, offset, token) for at in members for offset, token in enumerate(tokens[at])]
-    stream += [(schema.PADDING, 0, END)] * (-len(stream) % SEQ_LEN)
-    rows = []
-    for start in range(0, len(stream), SEQ_LEN):
-        chunk = stream[start : start + SEQ_LEN]
-        pieces: list[list[int]] = []
-        for document, offset, _ in chunk:
-            if not pieces or pieces[-1][0] != document:
-                pieces.append([document, 0, offset])
-            pieces[-1][1] += 1
-        rows.append(
-            {
-                "input_ids": [token for _, _, token in chunk],
-                "piece_document": [piece[0] for piece in pieces],
-                "piece_lengths": [piece[1] for piece in pieces],
-                "piece_offset": [piece[2] for piece in pieces],
-            }
-        )
-    return rows
+def _write_shards(out: Path, tokenizer: Tokenizer) -> None:
+    documents = pq.read_table(out / "documents" / "part-00000.parquet")
+    write_shards([documents], tokenizer, out / "shards", seq_len=SEQ_LEN, validation=0.1, threads=1)
 
 
 def _run(docs: Sequence[Doc], options: dict[str, Any]) -> dict[str, Any]:

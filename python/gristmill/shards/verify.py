@@ -1,0 +1,211 @@
+"""Hold a folder of shards against its manifest: digests, counts, conservation of tokens.
+
+Shallow, every byte is read and hashed; deep, every row is decoded too, and each document is
+followed through its pieces to its end token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from gristmill import _core, schema
+from gristmill.errors import FormatError, IntegrityError
+from gristmill.shards import manifest as manifests
+from gristmill.shards.manifest import Manifest
+from gristmill.shards.read import Array, Shards, open_documents
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is not as the manifest says.
+
+    Attributes:
+        path: The file, relative to the shards.
+        rows: First and last row of the split that it concerns, when it concerns rows.
+        what: What was found and what was expected.
+    """
+
+    path: str
+    rows: tuple[int, int] | None
+    what: str
+
+    def __str__(self) -> str:
+        rows = "" if self.rows is None else f", rows {self.rows[0]} to {self.rows[1]}"
+        return f"{self.path}{rows}: {self.what}"
+
+
+def verify_shards(shards_dir: str | Path, deep: bool = False) -> list[Problem]:
+    """Find everything about a folder of shards that is not as its manifest says.
+
+    Args:
+        shards_dir: The folder that holds ``manifest.json``.
+        deep: Also decode every row and follow every document through its pieces.
+
+    Returns:
+        The problems, empty when there is none; each names its file, and its rows where it can.
+    """
+    folder = Path(shards_dir)
+    try:
+        manifest = manifests.load(folder)
+    except (FormatError, IntegrityError) as error:
+        return [Problem(manifests.NAME, None, str(error))]
+    problems = [*_files(manifest, folder), *_strangers(manifest, folder), *_counts(manifest)]
+    try:
+        documents = open_documents(manifest, folder)
+    except IntegrityError as error:
+        return [*problems, Problem(manifests.DOCUMENTS, None, str(error))]
+    problems += _conservation(manifest, documents)
+    if deep and not problems:
+        problems += _follow(manifest, folder, documents)
+    return problems
+
+
+def _files(manifest: Manifest, folder: Path) -> Iterator[Problem]:
+    """Sizes and digests of the shard files; a wrong file is narrowed down to its blocks."""
+    for entry in manifest["files"]:
+        path = folder / entry["path"]
+        if not path.is_file():
+            yield Problem(entry["path"], None, "the file is missing")
+            continue
+        data = pa.memory_map(str(path)).read_buffer()
+        if data.size != entry["bytes"]:
+            yield Problem(entry["path"], None, f"{data.size} bytes, not {entry['bytes']}")
+        elif (found := _core.xxh3_128_hex(data)) != entry["xxh3"]:
+            wrong = list(_blocks(entry, data))
+            digest = f"xxh3 of the file is {found}, not {entry['xxh3']}"
+            yield from wrong or [Problem(entry["path"], None, digest)]
+
+
+def _blocks(entry: dict[str, Any], data: pa.Buffer) -> Iterator[Problem]:
+    for block in entry["blocks"]:
+        found = _core.xxh3_128_hex(data.slice(block["offset"], block["bytes"]))
+        if found != block["xxh3"]:
+            rows = (block["first_row"], block["first_row"] + block["rows"] - 1)
+            yield Problem(entry["path"], rows, f"xxh3 is {found}, not {block['xxh3']}")
+
+
+def _strangers(manifest: Manifest, folder: Path) -> Iterator[Problem]:
+    """Shards that lie beside ours: a reader that lists the folder would mix them in."""
+    ours = {entry["path"] for entry in manifest["files"]}
+    for split in manifests.SPLITS:
+        for path in sorted((folder / split).glob("*.arrow")):
+            if f"{split}/{path.name}" not in ours:
+                yield Problem(f"{split}/{path.name}", None, "the manifest does not list this file")
+
+
+def _counts(manifest: Manifest) -> Iterator[Problem]:
+    """What the manifest says about itself must add up."""
+    seq_len = manifest["seq_len"]
+    for split, counts in manifest["splits"].items():
+        files = manifests.split_files(manifest, split)
+        for unit in ("rows", "tokens"):
+            total = sum(file[unit] for file in files)
+            if total != counts[unit]:
+                what = f"{counts[unit]} {unit} in {split}, but its files have {total}"
+                yield Problem(manifests.NAME, None, what)
+        padding = counts["rows"] * seq_len - counts["tokens"]
+        if not 0 <= padding < seq_len:
+            what = f"{padding} tokens of padding in {split}; only a last row is padded"
+            yield Problem(manifests.NAME, None, what)
+    if manifests.fingerprint(manifest) != manifest["fingerprint"]:
+        yield Problem(manifests.NAME, None, "the fingerprint is not that of the blocks")
+
+
+def _conservation(manifest: Manifest, documents: pa.Table) -> Iterator[Problem]:
+    """Every document is in one split, and every token of it in the rows."""
+    n_docs = sum(counts["documents"] for counts in manifest["splits"].values())
+    in_rows = sum(counts["tokens"] for counts in manifest["splits"].values())
+    n_tokens = (pc.sum(documents.column("n_tokens")).as_py() or 0) + documents.num_rows
+    if n_docs != documents.num_rows or manifest["documents"]["rows"] != documents.num_rows:
+        what = f"{documents.num_rows} documents, but the splits have {n_docs}"
+        yield Problem(manifests.DOCUMENTS, None, what)
+    if n_tokens != in_rows:
+        what = f"{n_tokens} tokens with the end tokens, but the rows have {in_rows}"
+        yield Problem(manifests.DOCUMENTS, None, what)
+
+
+def _follow(manifest: Manifest, folder: Path, documents: pa.Table) -> Iterator[Problem]:
+    """Decode every row: pieces fill rows, and each document is complete, once, with its end."""
+    totals = documents.column("n_tokens").to_numpy().astype(np.int64) + 1
+    trail = _Trail(totals, manifest["end_token_id"])
+    for split in manifest["splits"]:
+        shards = Shards(folder / split)
+        for number in range(shards.n_blocks):
+            path, first_row = shards.block_place(number)
+            block = shards.block(number)
+            broken = [*_rows(block, shards.seq_len, manifest["vocab_size"]), *trail.follow(block)]
+            for row, what in broken:
+                yield Problem(path, (first_row + row, first_row + row), what)
+        if trail.open is not None:
+            yield Problem(split, None, f"document {trail.open[0]} breaks off at the last row")
+            trail.open = None
+    for document in np.flatnonzero(trail.seen != totals)[:10]:
+        found = f"{trail.seen[document]} of {totals[document]} tokens"
+        yield Problem(manifests.DOCUMENTS, None, f"document {document} has {found} in the rows")
+
+
+def _rows(block: pa.RecordBatch, seq_len: int, vocab_size: int) -> Iterator[tuple[int, str]]:
+    """Rows of a block, counted within it, whose pieces or ids are impossible."""
+    pieces = block.column("piece_lengths")
+    sums = np.add.reduceat(
+        pieces.values.to_numpy().astype(np.int64), pieces.offsets.to_numpy()[:-1]
+    )
+    for row in np.flatnonzero(sums != seq_len).tolist():
+        yield row, f"its pieces make {sums[row]} tokens of {seq_len}"
+    ids = block.column("input_ids").values.to_numpy()
+    for row in np.unique(np.flatnonzero(ids >= vocab_size) // seq_len).tolist():
+        yield row, f"an id is not below {vocab_size}"
+
+
+class _Trail:
+    """Follows documents from piece to piece through the blocks of a split.
+
+    Attributes:
+        open: The document that is not finished and the token it has to go on with.
+        seen: Tokens found of each document, end tokens included.
+    """
+
+    def __init__(self, totals: Array, end_token_id: int) -> None:
+        self.open: tuple[int, int] | None = None
+        self.seen = np.zeros(len(totals), np.int64)
+        self._totals: list[int] = totals.tolist()
+        self._end_token_id = end_token_id
+
+    def follow(self, block: pa.RecordBatch) -> Iterator[tuple[int, str]]:
+        """Rows of a block, counted within it, with a piece that is out of place."""
+        ids = block.column("input_ids").values.to_numpy()
+        starts = block.column("piece_lengths").offsets.to_numpy()
+        lengths, documents, offsets = (
+            block.column(name).values.to_numpy().astype(np.int64)
+            for name in ("piece_lengths", "piece_document", "piece_offset")
+        )
+        rows = np.repeat(np.arange(len(starts) - 1), np.diff(starts)).tolist()
+        last_ids = ids[np.minimum(np.cumsum(lengths), len(ids)) - 1].tolist()
+        pieces = zip(documents.tolist(), offsets.tolist(), lengths.tolist(), strict=True)
+        for row, last_id, piece in zip(rows, last_ids, pieces, strict=True):
+            if piece[0] != schema.PADDING and (what := self._step(*piece, last_id)):
+                yield row, what
+
+    def _step(self, document: int, offset: int, length: int, last_id: int) -> str | None:
+        """Go on with one piece; what is wrong with it."""
+        expected, self.open = self.open, None
+        if document >= len(self._totals):
+            return f"document {document} is not in {manifests.DOCUMENTS}"
+        self.seen[document] += length
+        reached = offset + length
+        if reached < self._totals[document]:
+            self.open = (document, reached)
+        if expected is not None and expected != (document, offset):
+            return f"document {expected[0]} does not go on at token {expected[1]}"
+        if expected is None and offset != 0:
+            return f"document {document} begins at token {offset}"
+        if self.open is None and last_id != self._end_token_id:
+            return f"document {document} does not end with the end token"
+        return None

@@ -1,0 +1,170 @@
+//! The index against searching every document from every place.
+
+#![allow(clippy::expect_used)]
+
+use gristmill_core::suffix_array::{suffix_array, suffix_array_and_plcp};
+use gristmill_core::suffix_index::{Least, Occurrence, SEPARATOR, Shard, Span, SuffixIndex, build};
+use proptest::prelude::*;
+
+/// An index of shards of at most `per_shard` documents, in memory.
+fn index(texts: &[&str], per_shard: usize) -> SuffixIndex<Vec<u8>> {
+    let shards = texts.chunks(per_shard).map(|texts| {
+        let arrays = build(texts).expect("small");
+        let suffixes = arrays.suffixes.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let starts = arrays.starts.iter().flat_map(|word| word.to_le_bytes()).collect();
+        Shard::new(arrays.text, suffixes, starts).expect("lengths agree")
+    });
+    SuffixIndex::new(shards.collect())
+}
+
+/// Every place of `pattern`: the document, and characters before it.
+fn naive_places(texts: &[&str], pattern: &str) -> Vec<Occurrence> {
+    let mut places = Vec::new();
+    for (document, text) in texts.iter().enumerate() {
+        for (offset, (at, _)) in text.char_indices().enumerate() {
+            if text[at..].starts_with(pattern) {
+                places.push(Occurrence { document, offset });
+            }
+        }
+    }
+    places
+}
+
+fn naive_locate(texts: &[&str], pattern: &str, limit: usize) -> Vec<Occurrence> {
+    let mut places = naive_places(texts, pattern);
+    places.dedup_by_key(|place| place.document);
+    places.truncate(limit);
+    places
+}
+
+/// All pairs of ends, then those that no other one contains.
+fn naive_spans(texts: &[&str], text: &str, least: Least<'_>, limit: usize) -> Vec<Span> {
+    let ends: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+    let mut found: Vec<(usize, usize)> = Vec::new();
+    for start in 0..ends.len() {
+        for end in start + 1..ends.len() {
+            let (from, to) = (ends[start], ends[end]);
+            let whole = least.tokens.iter().filter(|token| from <= token.0 && token.1 <= to);
+            if whole.count() >= least.min_tokens && !naive_places(texts, &text[from..to]).is_empty()
+            {
+                found.push((start, end));
+            }
+        }
+    }
+    let inside = |a: &(usize, usize), b: &(usize, usize)| a != b && b.0 <= a.0 && a.1 <= b.1;
+    let maximal = found.iter().filter(|span| !found.iter().any(|other| inside(span, other)));
+    maximal
+        .map(|&(start, end)| Span {
+            start,
+            end,
+            count: naive_places(texts, &text[ends[start]..ends[end]]).len(),
+            occurrences: naive_locate(texts, &text[ends[start]..ends[end]], limit),
+        })
+        .collect()
+}
+
+fn words(text: &str) -> Vec<(usize, usize)> {
+    text.split_inclusive(' ')
+        .scan(0, |at, word| {
+            *at += word.len();
+            Some((*at - word.len(), *at - word.len() + word.trim_end().len()))
+        })
+        .filter(|(start, end)| start < end)
+        .collect()
+}
+
+fn text(letters: &'static str, most: usize) -> impl Strategy<Value = String> {
+    let letter = prop::sample::select(letters.chars().collect::<Vec<_>>());
+    prop::collection::vec(letter, 0..most).prop_map(String::from_iter)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn suffixes_are_sorted_and_prefixes_measured(text in prop::collection::vec(0_u8..3, 0..80)) {
+        let (suffixes, plcp) = suffix_array_and_plcp::<i64>(&text).expect("small");
+        let mut sorted: Vec<usize> = (0..text.len()).collect();
+        sorted.sort_by_key(|&at| &text[at..]);
+        let narrow: Vec<i32> = suffix_array(&text).expect("small");
+        prop_assert_eq!(&suffixes, &sorted.iter().map(|&at| at as i64).collect::<Vec<_>>());
+        prop_assert_eq!(narrow, sorted.iter().map(|&at| at as i32).collect::<Vec<_>>());
+        for pair in sorted.windows(2) {
+            let shared = text[pair[0]..].iter().zip(&text[pair[1]..]).take_while(|(a, b)| a == b);
+            prop_assert_eq!(plcp[pair[1]], shared.count() as i64);
+        }
+    }
+
+    #[test]
+    fn counts_and_places_are_those_of_the_twin(
+        texts in prop::collection::vec(text("abé\0", 20), 0..6),
+        pattern in text("abé\0", 4),
+        per_shard in 1_usize..4,
+        limit in 0_usize..4,
+    ) {
+        prop_assume!(!pattern.is_empty());
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let index = index(&texts, per_shard);
+        prop_assert_eq!(index.count(pattern.as_bytes()), naive_places(&texts, &pattern).len());
+        prop_assert_eq!(index.locate(pattern.as_bytes(), limit), naive_locate(&texts, &pattern, limit));
+        prop_assert_eq!(index.n_documents(), texts.len());
+    }
+
+    #[test]
+    fn spans_are_all_maximal_ones(
+        texts in prop::collection::vec(text("ab é", 40), 0..5),
+        query in text("ab éz", 40),
+        min_tokens in 1_usize..4,
+        per_shard in 1_usize..4,
+    ) {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let tokens = words(&query);
+        let least = Least { tokens: &tokens, min_tokens };
+        prop_assert_eq!(
+            index(&texts, per_shard).spans(&query, least, 2),
+            naive_spans(&texts, &query, least, 2)
+        );
+    }
+}
+
+#[test]
+fn the_twin_knows_overlaps_and_containment() {
+    let least = Least { tokens: &[(0, 2), (3, 5)], min_tokens: 1 };
+    let spans = naive_spans(&["ab cd", "xab"], "ab cx", least, 5);
+    assert_eq!(spans.len(), 1);
+    assert_eq!((spans[0].start, spans[0].end, spans[0].count), (0, 4, 1));
+    assert_eq!(naive_places(&["aaa"], "aa").len(), 2);
+}
+
+#[test]
+fn nothing_crosses_documents_and_the_separator_is_never_found() {
+    let index = index(&["ab", "cd", ""], 5);
+    assert_eq!(index.count(b"bc"), 0);
+    assert_eq!(index.count(&[SEPARATOR]), 0);
+    assert_eq!(index.count(&[b'b', SEPARATOR]), 0);
+    assert_eq!(index.count(b""), 0);
+    assert_eq!(index.count(b"cd"), 1);
+}
+
+#[test]
+fn a_long_copy_is_traced_in_linear_time() {
+    let text: String = (0..60_000_u64).map(|i| format!("{} ", i * i % 9_973)).collect();
+    let tokens = words(&text);
+    let spans = index(&[&text], 1).spans(&text, Least { tokens: &tokens, min_tokens: 8 }, 5);
+    assert_eq!(spans.len(), 1);
+    assert_eq!((spans[0].start, spans[0].end), (0, text.len()));
+}
+
+#[test]
+fn arrays_that_do_not_belong_together_are_refused() {
+    let refused = Shard::new(vec![1, 2], vec![0; 7], vec![0; 8]);
+    assert!(refused.is_err_and(|problem| problem.contains("7 bytes of suffixes")));
+}
+
+#[test]
+fn damaged_suffixes_give_wrong_answers_but_no_panic() {
+    let shard = Shard::new(b"abcd\xFF".to_vec(), vec![0xEE; 20], vec![0; 8]).expect("sizes agree");
+    let index = SuffixIndex::new(vec![shard]);
+    assert_eq!(index.count(b"abc"), 0);
+    assert_eq!(index.locate(b"", 5), []);
+}

@@ -1,0 +1,262 @@
+"""Deduplication against definitions spelled out in Python."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gristmill import dedup
+from gristmill.dedup import ExactDocuments, ExactSubstrings, NearDuplicates
+
+ENGINES = pytest.mark.parametrize("engine", dedup.ENGINES)
+
+
+def naive_ranges(texts: list[str], min_bytes: int) -> list[tuple[int, int, int]]:
+    """The definition: mark each window seen before, merge, shrink to characters."""
+    seen: set[bytes] = set()
+    ranges = []
+    for document, text in enumerate(texts):
+        data = text.encode()
+        marked = bytearray(len(data))
+        for start in range(len(data) - min_bytes + 1):
+            window = data[start : start + min_bytes]
+            if window in seen:
+                marked[start : start + min_bytes] = b"x" * min_bytes
+            seen.add(window)
+        for match in re.finditer(b"x+", marked):
+            start, end = match.span()
+            while start < end and data[start] & 0xC0 == 0x80:
+                start += 1
+            while start < end < len(data) and data[end] & 0xC0 == 0x80:
+                end -= 1
+            if start < end:
+                ranges.append((document, start, end))
+    return ranges
+
+
+def ranges(texts: dedup.Texts, **options: object) -> list[tuple[int, int, int]]:
+    found = dedup.exact_duplicates(texts, **options)
+    return list(zip(*(column.to_pylist() for column in found.columns), strict=True))
+
+
+def docs(*texts: str) -> pa.Table:
+    return pa.table(
+        {
+            "id": [f"d{i}" for i in range(len(texts))],
+            "text": pa.array(texts, pa.large_string()),
+        }
+    )
+
+
+words = st.lists(st.sampled_from("aé€🦀b "), max_size=40).map("".join)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(words, max_size=6), st.integers(1, 20), st.sampled_from(dedup.ENGINES))
+def test_ranges_are_those_of_the_definition(texts: list[str], min_bytes: int, engine: str) -> None:
+    found = ranges(texts, min_bytes=min_bytes, engine=engine)
+    assert found == naive_ranges(texts, min_bytes)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(words, min_size=1, max_size=5), st.integers(1, 8))
+def test_the_twin_of_a_range_holds_its_first_bytes_and_comes_before_it(
+    texts: list[str], min_bytes: int
+) -> None:
+    for row in dedup.find_ranges(texts, min_bytes).to_pylist():
+        data, twin = texts[row["document"]].encode(), texts[row["twin_document"]].encode()
+        n_bytes = min(min_bytes - 3, row["end"] - row["start"])
+        passage = data[row["start"] :][: max(n_bytes, 1)]
+        assert twin[row["twin_offset"] :].startswith(passage)
+        assert (row["twin_document"], row["twin_offset"]) < (row["document"], row["start"])
+
+
+def test_exact_duplicates_has_exactly_the_three_public_columns() -> None:
+    for texts in ([], ["a" * 150]):
+        schema = dedup.exact_duplicates(texts).schema
+        assert schema.names == ["document", "start", "end"]
+        assert schema.types == [pa.uint32(), pa.uint64(), pa.uint64()]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        pa.array(["abcd", None, "xabcd"]),
+        pa.array(["abcd", None, "xabcd"], pa.large_string()),
+        pa.chunked_array([["abcd"], [], [None, "xabcd"]], pa.string_view()),
+        pl.Series(["abcd", None, "xabcd"]),
+        pl.Series(["no", "abcd", None, "xabcd"])[1:],
+        ["abcd", "", "xabcd"],
+    ],
+)
+def test_all_ways_of_holding_texts_are_taken(texts: dedup.Texts) -> None:
+    assert ranges(texts, min_bytes=4) == [(2, 1, 5)]
+    assert dedup.near_duplicates(texts).to_pylist() == [0, 1, 2]
+
+
+@ENGINES
+def test_pathological_texts_are_linear_and_right(engine: str) -> None:
+    assert ranges(["a" * 1_000_000], engine=engine) == [(0, 1, 1_000_000)]
+    copies = pa.array(["Copyright (c) the authors, all rights reserved. " * 3] * 2_000)
+    assert ranges(copies, engine=engine)[-1] == (1_999, 0, 144)
+    latin = np.random.default_rng(0).integers(0, 256, 100_000, np.uint8).tobytes()
+    assert ranges([latin.decode("latin-1")], engine=engine) == []
+    assert ranges(["", "", ""], engine=engine) == []
+    assert ranges(["a\0b" * 50] * 2, engine=engine, min_bytes=150) == [(1, 0, 150)]
+    assert ranges(["abc", "abc"], engine=engine, min_bytes=2**62) == []
+
+
+def test_parameters_outside_their_range_are_refused_with_their_value() -> None:
+    with pytest.raises(ValueError, match="min_bytes = 0 is not allowed: at least 1"):
+        dedup.exact_duplicates(["a"], min_bytes=0)
+    with pytest.raises(ValueError, match="engine = 'suffix_tree' is not allowed"):
+        dedup.exact_duplicates(["a"], engine="suffix_tree")
+    with pytest.raises(ValueError, match="threads = 0"):
+        dedup.exact_duplicates(["a"], threads=0)
+    for threshold in (0, -1, 1.5, float("nan")):
+        with pytest.raises(ValueError, match=f"threshold = {threshold}"):
+            dedup.near_duplicates(["a"], threshold=threshold)
+    with pytest.raises(ValueError, match="ngram = 0"):
+        NearDuplicates(ngram=0)
+    with pytest.raises(ValueError, match="num_perm = 5000"):
+        dedup.near_duplicates(["a"], num_perm=5000)
+    with pytest.raises(TypeError, match=r"min_bytes = 1\.5"):
+        ExactSubstrings(min_bytes=1.5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="put it in a list"):
+        dedup.exact_duplicates("a text")
+
+
+def test_cutting_the_ranges_leaves_no_repeat_that_was_there() -> None:
+    rng = np.random.default_rng(1)
+    pieces = ["".join(rng.choice(list("abcé "), 30)) for _ in range(12)]
+    texts = ["".join(rng.choice(pieces, 6)) for _ in range(40)]
+    verdict = ExactSubstrings(min_bytes=20, min_remaining=0).judge(docs(*texts))
+    cut = verdict.text.to_pylist()
+    kept = [
+        "".join(
+            text.encode()[start:end].decode()
+            for start, end in _between(text, [r for r in naive_ranges(texts, 20) if r[0] == i])
+        )
+        for i, text in enumerate(texts)
+    ]
+    assert cut == kept
+
+
+def _between(text: str, cuts: list[tuple[int, int, int]]) -> list[tuple[int, int]]:
+    starts = [0, *(end for _, _, end in cuts)]
+    return list(zip(starts, [*(start for _, start, _ in cuts), len(text.encode())], strict=True))
+
+
+def test_near_duplicates_reach_the_threshold_by_brute_force() -> None:
+    rng = np.random.default_rng(7)
+    vocabulary = [f"w{i}" for i in range(400)]
+    texts = []
+    for _ in range(60):
+        base = list(rng.choice(vocabulary, rng.integers(3, 120)))
+        texts.append(" ".join(base))
+        for _ in range(rng.integers(0, 3)):
+            base[rng.integers(len(base))] = "edited"
+            texts.append(" ".join(base).title())
+    found = dedup.find_clusters(texts, threshold=0.7, ngram=3).to_pylist()
+
+    def shingles(text: str) -> set[tuple[str, ...]]:
+        tokens = text.lower().split()
+        n = min(3, len(tokens))
+        return {tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)}
+
+    sets = [shingles(text) for text in texts]
+    similarity = [[len(a & b) / len(a | b) for b in sets] for a in sets]
+    for i, row in enumerate(found):
+        assert row["jaccard"] == pytest.approx(similarity[i][row["twin"]])
+        assert row["jaccard"] >= 0.7
+        assert found[row["representative"]]["representative"] == row["representative"] <= i
+    pairs = [(i, j) for i in range(len(sets)) for j in range(i) if similarity[i][j] >= 0.7]
+    missed = [1 for i, j in pairs if found[i]["representative"] != found[j]["representative"]]
+    assert len(missed) <= 0.03 * len(pairs)
+
+
+def test_results_do_not_depend_on_threads() -> None:
+    rng = np.random.default_rng(3)
+    lines = ["".join(rng.choice(list("abcdef "), 60)) for _ in range(60)]
+    texts = ["\n".join(rng.choice(lines, 8)) for _ in range(300)]
+    one, three = (dedup.find_ranges(texts, 50, threads=threads) for threads in (1, 3))
+    assert one.num_rows
+    assert one.equals(three)
+    one, three = (dedup.find_clusters(texts, 0.3, threads=threads) for threads in (1, 3))
+    assert one.equals(three)
+
+
+def test_exact_documents_keep_the_first_copy_and_name_it() -> None:
+    verdict = ExactDocuments().judge(docs("a", "b", "a", "", "a ", "", "b"))
+    assert verdict.reason.to_pylist() == [
+        None, None, "exact_duplicate", None, None, "exact_duplicate", "exact_duplicate",
+    ]  # fmt: skip
+    assert verdict.duplicate_of.to_pylist() == [None, None, "d0", None, None, "d3", "d1"]
+
+
+def test_near_duplicates_name_the_twin_that_stays_and_the_similarity() -> None:
+    text = " ".join(f"word{i}" for i in range(100))
+    edited = text.replace("word99", "edited")
+    verdict = NearDuplicates().judge(docs(text, "something else entirely", edited))
+    assert verdict.reason.to_pylist() == [None, None, "near_duplicate"]
+    assert verdict.duplicate_of.to_pylist() == [None, None, "d0"]
+    assert verdict.detail.to_pylist()[2] == "jaccard 0.979, threshold 0.8"
+
+
+def test_a_document_joined_through_another_names_it() -> None:
+    numbers = [f"n{i}" for i in range(120)]
+    texts = [" ".join(numbers[start : start + 100]) for start in (0, 10, 20)]
+    verdict = NearDuplicates().judge(docs(*texts))
+    assert verdict.duplicate_of.to_pylist() == [None, "d0", "d0"]
+    assert "with d1" in verdict.detail.to_pylist()[2]
+
+
+def test_cut_documents_say_what_went_and_where_it_stands_first() -> None:
+    passage = "A passage of some length, é, that stands in three documents. " * 2
+    rest = "Here is enough text of its own for the document to stay in the corpus."
+    table = docs("First. " + passage, rest + passage, passage)
+    verdict = ExactSubstrings(min_bytes=100).judge(table)
+    assert verdict.reason.to_pylist() == [None, None, "too_short_after_cut"]
+    assert verdict.duplicate_of.to_pylist() == [None, "d0", "d0"]
+    assert verdict.text.to_pylist()[:2] == ["First. " + passage, rest]
+    n_bytes = len(passage.encode())
+    cut = f"cut {n_bytes} bytes in 1 range; longest from offset 7 of d0"
+    short = f"{cut}; 0 characters left, at least 50 needed"
+    assert verdict.detail.to_pylist() == [None, cut, short]
+
+
+def test_a_short_document_that_lost_nothing_stays() -> None:
+    verdict = ExactSubstrings().judge(docs("short", "texts"))
+    assert verdict.reason.to_pylist() == [None, None]
+    assert verdict.text is None
+
+
+def test_sixty_one_words_planted_three_hundred_times_stay_once() -> None:
+    sentence = " ".join(f"planted{i}" for i in range(61))
+    rng = np.random.default_rng(5)
+
+    def neighbors() -> str:
+        return " ".join(str(n) for n in rng.integers(0, 10**9, 20))
+
+    texts = [f"{neighbors()} {sentence} {neighbors()}" for _ in range(300)]
+    verdict = ExactSubstrings(min_bytes=100).judge(docs(*texts))
+    holding = [i for i, text in enumerate(verdict.text.to_pylist()) if sentence[:100] in text]
+    assert holding == [0]
+    assert verdict.duplicate_of.null_count == 1
+
+
+def test_stages_judge_chunked_and_empty_tables() -> None:
+    table = docs("a b c d " * 40, "x", "a b c d " * 40)
+    chunked = pa.concat_tables([table.slice(0, 1), table.slice(1, 0), table.slice(1)])
+    for stage in (ExactDocuments(), NearDuplicates(), ExactSubstrings()):
+        one, other = stage.judge(table), stage.judge(chunked)
+        assert one.reason.to_pylist() == other.reason.to_pylist()
+        empty = stage.judge(table.slice(0, 0))
+        assert len(empty.reason) == 0
+    assert ExactSubstrings().judge(chunked).text.to_pylist()[2] == ""

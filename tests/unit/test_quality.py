@@ -1,0 +1,277 @@
+"""The signals equal a slow twin that follows the published rules word by word; decisions follow.
+
+The twin splits words by one regular expression, which is what the core's rules come to on the plain
+vocabulary used here; that words are split as by spaCy on other text is tested in the core.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gristmill import schema
+from gristmill.errors import RecipeError
+from gristmill.filters.quality import RULE_SETS, QualityFilter, quality_signals
+from gristmill.filters.rule import Rule, first_broken
+
+WORDS = ["the", "and", "have", "river", "garden", "mountain", "été", "javascript", "lorem ipsum"]
+MARKS = ["", "", "", ".", ".", "!", ",", "...", "…", " [1]", " {"]
+GAPS = [" ", " ", " ", " ", "  ", "\n", "\n", "\n- ", "\n\n", "\n\n\n", "\r\n", " # "]
+
+LINE_END = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+
+
+@st.composite
+def plain_texts(draw: st.DrawFn) -> str:
+    """Text of plain words, marks and gaps, long enough to repeat itself."""
+    parts = [st.sampled_from(WORDS), st.sampled_from(MARKS), st.sampled_from(GAPS)]
+    pieces = draw(st.lists(st.tuples(*parts).map("".join), max_size=30))
+    return "".join(pieces) * draw(st.integers(1, 4))
+
+
+def tokens(text: str) -> list[str]:
+    """Words and marks of plain text."""
+    return re.findall(r"[^\W\d_]+|\d+|\.{2,}|[^\w\s]", text)
+
+
+def duplicates(parts: list[str]) -> tuple[int, int]:
+    """How many parts, and how many characters, are in parts seen before."""
+    again = [part for at, part in enumerate(parts) if part in parts[:at]]
+    return len(again), sum(map(len, again))
+
+
+def top_gram(words: list[str], n: int) -> int:
+    """Characters of the most frequent n-gram, the first among equals, times its count."""
+    grams = [" ".join(words[at : at + n]) for at in range(len(words) - n + 1)]
+    if not grams:
+        return 0
+    gram, count = Counter(grams).most_common(1)[0]
+    return len(gram) * count
+
+
+def duplicated_grams(words: list[str], n: int) -> int:
+    """Characters in n-grams seen before, none counted twice."""
+    seen: set[str] = set()
+    found = at = 0
+    while at < len(words) - n + 1:
+        gram = "".join(words[at : at + n])
+        if gram in seen:
+            found += len(gram)
+            at += n
+        else:
+            seen.add(gram)
+            at += 1
+    return found
+
+
+def sentences(line: str) -> int:
+    """Sentences of a line: a token that is no mark, behind a mark that ends one, begins another."""
+    count, ended = 1, False
+    for token in re.findall(r" {2,}|[^\W\d_]+|\d+|\.{2,}|[^\w\s]", line):
+        if token in (".", "!"):
+            ended = True
+        elif ended and not re.fullmatch(r"\.+|[,!…\[\]{\-#]", token):
+            count, ended = count + 1, False
+    return count
+
+
+def c4(text: str) -> dict[str, float]:
+    """C4's figures: lines that count, sentences in them, what drops the whole document."""
+    found = {"c4_lorem_ipsum": 0.0, "c4_curly_bracket": 0.0, "c4_sentence_count": 0.0}
+    lines = text.splitlines()
+    kept = 0
+    for stripped in map(str.strip, lines):
+        line = re.sub(r"\[\d*\]", "", stripped)
+        if not line.endswith((".", "?", "!", '"', "'")) or line.endswith("..."):
+            continue
+        if len(stripped.split()) < 3:
+            continue
+        if "lorem ipsum" in line:
+            found["c4_lorem_ipsum"] = 1
+        elif "javascript" in line:
+            continue
+        elif "{" in line:
+            found["c4_curly_bracket"] = 1
+        else:
+            kept += 1
+            found["c4_sentence_count"] += sentences(line)
+    return found | {"c4_kept_line_ratio": kept / len(lines) if lines else 0}
+
+
+def twin(text: str) -> dict[str, float]:
+    """Every signal, by the published formulas, slowly."""
+
+    def share(part: float, whole: float) -> float:
+        return part / whole if whole else 0
+
+    words = tokens(text)
+    not_symbols = [word for word in words if re.search(r"\w", word)]
+    lines = text.splitlines()
+    found = {
+        "gopher_word_count": len(not_symbols),
+        "gopher_mean_word_length": share(sum(map(len, not_symbols)), len(not_symbols)),
+        "gopher_hash_ratio": share(text.count("#"), len(words)),
+        "gopher_ellipsis_ratio": share(text.count("...") + text.count("…"), len(words)),
+        "gopher_bullet_line_ratio": share(
+            sum(line.lstrip().startswith(("•", "-")) for line in lines), len(lines)
+        ),
+        "gopher_ellipsis_line_ratio": share(
+            sum(line.rstrip().endswith(("...", "…")) for line in lines), len(lines)
+        ),
+        "gopher_alpha_word_ratio": share(
+            sum(any(c.isalpha() for c in word) for word in words), len(words)
+        ),
+        "gopher_stop_words": len({"the", "and", "have"} & set(words)),
+    }
+    for name, parts in (
+        ("para", re.split(r"\n{2,}", text.strip())),
+        ("line", re.split(r"\n+", text)),
+    ):
+        n_parts, n_chars = duplicates(parts)
+        found[f"gopher_dup_{name}_frac"] = share(n_parts, len(parts))
+        found[f"gopher_dup_{name}_char_frac"] = share(n_chars, len(text))
+    for n in (2, 3, 4):
+        found[f"gopher_top_{n}_gram_char_frac"] = share(top_gram(words, n), len(text))
+    for n in range(5, 11):
+        found[f"gopher_dup_{n}_gram_char_frac"] = share(duplicated_grams(words, n), len(text))
+    filled = [line for line in text.split("\n") if line.strip()]
+    return (
+        found
+        | c4(text)
+        | {
+            "fineweb_line_punct_ratio": share(
+                sum(line.endswith((".", "!")) for line in filled), len(filled)
+            ),
+            "fineweb_short_line_ratio": share(sum(len(line) <= 30 for line in filled), len(filled)),
+            "fineweb_char_dup_ratio": share(duplicates(filled)[1], len(text.replace("\n", ""))),
+            "fineweb_list_ratio": share(text.count("\n"), len(words)),
+        }
+    )
+
+
+@settings(deadline=None)  # the first call compiles the rules
+@given(st.lists(plain_texts(), max_size=4))
+def test_signals_equal_the_twin(texts: list[str]) -> None:
+    measured = quality_signals(texts).to_pylist()
+    for text, row in zip(texts, measured, strict=True):
+        expected = twin(text)
+        assert set(expected) == {field.name for field in schema.SIGNALS}
+        for name, value in expected.items():
+            assert row[name] == pytest.approx(value, rel=1e-6), (name, text)
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(), max_size=6))
+def test_any_text_is_measured_alike_for_any_number_of_threads(texts: list[str]) -> None:
+    measured = quality_signals(texts)
+    assert measured.equals(quality_signals(texts, threads=3))
+    for field in schema.SIGNALS:
+        assert np.isfinite(measured.column(field.name).to_numpy()).all(), field.name
+
+
+def test_the_columns_are_the_signals_of_the_ledger_and_three_decisions() -> None:
+    table = quality_signals([])
+    names = [field.name for field in schema.SIGNALS]
+    assert table.column_names == [*names, "keep_gopher", "keep_c4", "keep_fineweb"]
+    assert all(table.schema.field(name).type == pa.float32() for name in names)
+    assert all(table.schema.field(f"keep_{name}").type == pa.bool_() for name in RULE_SETS)
+    assert all(schema.LEDGER.field(name).nullable for name in names)
+
+
+@pytest.mark.parametrize("name", RULE_SETS)
+def test_every_rule_reads_a_signal_of_its_own_set(name: str) -> None:
+    for rule in RULE_SETS[name].rules():
+        assert rule.signal.startswith(f"{name}_")
+        assert rule.signal in {field.name for field in schema.SIGNALS}
+
+
+PROSE = (
+    "The river had risen in the night, and with it came the mud that the farmers feared most. "
+    "By noon the lower garden was gone, and the men who had built its wall stood on the hill. "
+    "Nobody spoke.\n"
+    "They would have to begin again in the spring, as their fathers had done before them. "
+    "One of them said that the mountain gives and the mountain takes. "
+    "Then they walked home to be with their children.\n"
+)
+
+
+def documents(texts: list[str]) -> pa.Table:
+    """`texts` with the columns of the contract."""
+    rows = [
+        {
+            "id": str(number),
+            "text": text,
+            "source": "test",
+            "license": "CC0-1.0",
+            "metadata": json.dumps({}),
+        }
+        for number, text in enumerate(texts)
+    ]
+    return pa.Table.from_pylist(rows, schema=schema.DOCUMENT)
+
+
+# The decisions and reasons of datatrove 0.10.1's filters with their defaults on the same texts.
+GOLDEN = {
+    PROSE: None,
+    "": "gopher_word_count",
+    "The river and the garden.": "gopher_word_count",
+    "x " * 100: "gopher_mean_word_length",
+    PROSE + "# " * 20: "gopher_hash_ratio",
+    PROSE + "wait ... " * 20: "gopher_ellipsis_ratio",
+    PROSE + "- \n" * 40: "gopher_bullet_line_ratio",
+    PROSE + "1234 5678 " * 20: "gopher_alpha_word_ratio",
+    re.sub(r"\b(the|be|to|of|and|that|have|with)\b", "das", PROSE): "gopher_stop_words",
+    PROSE + "\n" + PROSE: "gopher_dup_para_frac",
+    PROSE + "the muddy river " * 12: "gopher_top_3_gram_char_frac",
+    PROSE + "Lorem ipsum is what printers set.": "c4_lorem_ipsum",
+    PROSE + "The set is written { a, b }, they said.": "c4_curly_bracket",
+    PROSE.replace(".", ";"): "c4_sentence_count",
+    PROSE + "Nobody spoke at all.\n" * 2: "fineweb_char_dup_ratio",
+}
+
+
+@pytest.mark.parametrize(("text", "reason"), GOLDEN.items(), ids=map(str, GOLDEN.values()))
+def test_a_document_is_dropped_for_the_first_rule_it_breaks(text: str, reason: str | None) -> None:
+    verdict = QualityFilter().judge(documents([text]))
+    assert verdict.reason.to_pylist() == [reason]
+    assert (verdict.detail[0].as_py() is None) == (reason is None)
+
+
+def test_the_detail_is_the_value_and_the_threshold_it_crossed() -> None:
+    verdict = QualityFilter().judge(documents(["The river and the garden.", "the " * 100_001]))
+    assert verdict.detail.to_pylist() == ["5 (threshold 50)", "1e+05 (threshold 100000)"]
+
+
+def test_only_the_chosen_rule_sets_are_asked_and_all_signals_are_measured() -> None:
+    verdict = QualityFilter(rules=["fineweb"]).judge(
+        documents(["The river ran past the wall of a garden."])
+    )
+    assert verdict.reason.to_pylist() == [None]
+    assert list(verdict.columns) == [field.name for field in schema.SIGNALS]
+
+
+def test_a_value_on_the_threshold_is_kept() -> None:
+    ten_lines = "".join(f"line {n} of the text\n" for n in range(6)) + "line 0 of the text\n" * 3
+    row = quality_signals([ten_lines.rstrip("\n") + "\nlast line"]).to_pylist()[0]
+    assert row["gopher_dup_line_frac"] == pytest.approx(0.3)
+    rules = [Rule("gopher_dup_line_frac", high=0.3)]
+    figures = {"gopher_dup_line_frac": np.array([3 / 10, np.nextafter(0.3, 1)])}
+    assert first_broken(rules, figures, 2).tolist() == [-1, 0]
+
+
+@pytest.mark.parametrize("rules", [[], (), ["gofer"], ["gopher", "C4"]])
+def test_rule_sets_that_do_not_exist_are_refused(rules: list[str]) -> None:
+    with pytest.raises(RecipeError, match=r"quality\.rules"):
+        QualityFilter(rules=rules)
+
+
+def test_zero_threads_are_refused() -> None:
+    with pytest.raises(ValueError, match="threads = 0"):
+        quality_signals(["a"], threads=0)
