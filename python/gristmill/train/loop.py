@@ -78,6 +78,9 @@ class Loop:
     folder: Path
     metrics: report.Metrics
 
+    def __post_init__(self) -> None:
+        self._saved_step = self.state.step
+
     def run(self) -> None:
         """Train to the last step; every way out leaves a checkpoint to go on from.
 
@@ -180,8 +183,9 @@ class Loop:
 
     def save(self) -> None:
         """Write a checkpoint; all processes take part, the first one writes."""
-        if self.state.step == 0:
-            return  # nothing that the recipe does not give
+        if self.state.step == self._saved_step:
+            return
+        self._saved_step = self.state.step
         weights, moments = self.engine.state()
         rng = rng_states(self.engine.place)
         if self.first:

@@ -39,13 +39,8 @@ def joined(distributed_engine: bool) -> Iterator[Place]:
         return
     backend = "nccl" if device.type == "cuda" else "gloo"
     if world_size == 1:
-        distributed.init_process_group(
-            backend,
-            store=distributed.HashStore(),
-            rank=0,
-            world_size=1,
-            timeout=TIMEOUT,
-        )
+        store = distributed.HashStore()  # type: ignore[attr-defined]
+        distributed.init_process_group(backend, store=store, rank=0, world_size=1, timeout=TIMEOUT)
     else:
         meeting = os.environ.get(RENDEZVOUS)
         distributed.init_process_group(

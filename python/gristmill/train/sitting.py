@@ -39,7 +39,11 @@ def sit(recipe: TrainRecipe) -> dict[str, Any]:
         What ``run.json`` says; empty in all processes but the first.
     """
     recipe.out.mkdir(parents=True, exist_ok=True)
-    with joined(recipe.engine.kind != "single") as place, _locked(recipe.out, place):
+    with (
+        joined(recipe.engine.kind != "single") as place,
+        _locked(recipe.out, place),
+        _seeded(recipe.seed, place),
+    ):
         data = TrainingData(recipe.data)
         passes = recipe.passes(place.world_size)
         found = _agreed_checkpoint(recipe, data, place)
@@ -60,6 +64,14 @@ def sit(recipe: TrainRecipe) -> dict[str, Any]:
             return {}
         model_directory.write(recipe, data, model.config, weights, asdict(state))
         return run.write("done")
+
+
+@contextmanager
+def _seeded(seed: int, place: Place) -> Iterator[None]:
+    """Set torch's generators (dropout draws from them) for this process; put them back after."""
+    with torch.random.fork_rng([place.device] if place.device.type == "cuda" else []):
+        torch.manual_seed(seed + place.rank)
+        yield
 
 
 @contextmanager
