@@ -4,8 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from corpora import texts, write_input
 
+from corpora import texts, write_input
 from gristmill.build import build, plan, prepare
 from gristmill.recipe import load_recipe
 from gristmill.train.recipe import load as load_training

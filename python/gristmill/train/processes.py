@@ -39,7 +39,7 @@ def joined(distributed_engine: bool) -> Iterator[Place]:
         return
     backend = "nccl" if device.type == "cuda" else "gloo"
     if world_size == 1:
-        store = distributed.HashStore()  # type: ignore[attr-defined]
+        store = distributed.HashStore()
         distributed.init_process_group(backend, store=store, rank=0, world_size=1, timeout=TIMEOUT)
     else:
         meeting = os.environ.get(RENDEZVOUS)
