@@ -17,11 +17,20 @@ import torch
 from gristmill.errors import IntegrityError, NotBuiltYetError, RecipeError
 from gristmill.evaluate import evaluate, perplexity
 from gristmill.shards.read import Shards
-from gristmill.train import train
+from gristmill.train import sitting, train
 from gristmill.train.loop import Loop
 from training_corpus import recipe, write_corpus
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    """Threads that wait for each other make a tiny model slow on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +104,7 @@ def test_a_damaged_newest_checkpoint_is_said_and_the_older_one_used(
     content[-1] ^= 1
     bad.write_bytes(content)
     said = []
-    monkeypatch.setattr("gristmill.train.sitting.say", said.append)
+    monkeypatch.setattr(sitting, "say", said.append)
     again = train(recipe(corpus, out))
     assert any("step-00000006 is refused" in line and bad.name in line for line in said)
     assert again["engine"]["resumed_at_step"] == 4

@@ -28,22 +28,28 @@ def train_command(
     from gristmill.train import train
 
     run = train(recipe, nproc, settings or ())
-    report(run, as_json, _table(run), f"model: {run.get('model')}")
+    if run:  # under torchrun only the first process has it
+        report(run, as_json, _table(run), f"model: {run['model']}")
 
 
 def _table(run: dict[str, Any]) -> Table:
-    table = Table(title=f"{run.get('name')}: {run.get('parameters', 0):,} parameters")
+    table = Table(title=f"{run['name']}: {run['parameters']:,} parameters")
     for column in ("steps", "tokens", "tokens/s", "loss", "validation loss", "perplexity"):
         table.add_column(column, justify="right")
-    before, after = run.get("validation_loss_before"), run.get("validation_loss_after")
+    before, after = run["validation_loss_before"], run["validation_loss_after"]
+    losses = perplexities = "not measured"
+    if after is not None:
+        losses = f"{before:.4f} -> {after:.4f}"
+        perplexities = (
+            f"{run['validation_perplexity_before']:,.1f} -> "
+            f"{run['validation_perplexity_after']:,.1f}"
+        )
     table.add_row(
-        f"{run.get('steps', 0):,}",
-        f"{run.get('tokens', 0):,}",
-        f"{run.get('tokens_per_second') or 0:,.0f}",
-        f"{run.get('loss_first') or 0:.3f} -> {run.get('loss_last') or 0:.3f}",
-        "not measured" if after is None else f"{before:.4f} -> {after:.4f}",
-        "not measured"
-        if after is None
-        else f"{run['validation_perplexity_before']:,.1f} -> {run['validation_perplexity_after']:,.1f}",
+        f"{run['steps']:,}",
+        f"{run['tokens']:,}",
+        f"{run['tokens_per_second']:,.0f}",
+        f"{run['loss_first']:.3f} -> {run['loss_last']:.3f}",
+        losses,
+        perplexities,
     )
     return table
