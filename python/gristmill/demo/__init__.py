@@ -26,6 +26,10 @@ HERE = Path(__file__).parent
 TARGETS = ("gguf:f16", "gguf:q8_0")
 N_PROMPTS = 20
 N_TOKENS = 32
+SAMPLING = {"temperature": 0.5, "top_k": 20, "seed": 7}
+MIN_TOKENS = {"generated": 4, "quoted": 8}
+"""The shortest span to trace: a model of three minutes seldom quotes more than a few words."""
+
 N_STRINGS = 1000
 
 PROMPTS = (
@@ -166,17 +170,16 @@ def export_model(demo: Demo) -> dict[str, Any]:
 
 def generate_with_llamacpp(demo: Demo) -> dict[str, Any]:
     """llama.cpp loads the files, generates, and is compared with ours token by token."""
-    from gristmill.export.llamacpp import greedy_agreement, greedy_texts, tokenizer_parity
+    from gristmill.export.llamacpp import continuations, greedy_agreement, tokenizer_parity
 
     tokenizer = demo.corpus.tokenizer()
     prompts = [*PROMPTS, *_sentences(demo.corpus, N_PROMPTS - len(PROMPTS))]
     strings = _sentences(demo.corpus, N_STRINGS)
+    texts = continuations(demo.gguf("q8_0"), PROMPTS, N_TOKENS, SAMPLING)
     return {
         "tokenizer": tokenizer_parity(demo.gguf("f16"), tokenizer, strings),
         "greedy": greedy_agreement(demo.gguf("f16"), demo.model, prompts, N_TOKENS),
-        "texts": dict(
-            zip(PROMPTS, greedy_texts(demo.gguf("q8_0"), list(PROMPTS), 48), strict=True)
-        ),
+        "texts": dict(zip(PROMPTS, texts, strict=True)),
     }
 
 
@@ -185,7 +188,10 @@ def trace_sentences(demo: Demo) -> dict[str, Any]:
     generated = list(demo.summary["generate"]["texts"].values())
     quoted = _sentences(demo.corpus, 3, smallest=80)
     return {
-        kind: [{"text": text, "spans": demo.corpus.trace(text, min_tokens=6)} for text in texts]
+        kind: [
+            {"text": text, "spans": demo.corpus.trace(text, min_tokens=MIN_TOKENS[kind])}
+            for text in texts
+        ]
         for kind, texts in (("generated", generated), ("quoted", quoted))
     }
 
