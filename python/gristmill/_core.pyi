@@ -23,10 +23,10 @@ __all__ = [
     "permute",
     "quality_signals",
     "scrub_pii",
-    "xxh3_128_hex",
-    "xxh3_128_hex_each",
     "xxh3_64_each",
     "xxh3_64_hex",
+    "xxh3_128_hex",
+    "xxh3_128_hex_each",
 ]
 
 @final

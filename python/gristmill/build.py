@@ -300,22 +300,35 @@ def train_tokenizer(run: Run, documents: list[Record]) -> Tokenizer | None:
     folder = run.out / "tokenizer"
 
     def work() -> tuple[list[Path], dict[str, Any]]:
-        texts = pa.concat_tables(read_parts(run.out / "documents", ["text"]))["text"]
-        n_bytes = pc.sum(pc.binary_length(texts)).as_py()
         if options.load is not None:
-            tokenizer = Tokenizer.load(run.recipe.folder / options.load)
-        else:
-            tokenizer = Tokenizer.train(
-                texts, options.vocab_size, pattern=options.pattern, threads=run.workers
+            Tokenizer.load(run.recipe.folder / options.load).save(folder)
+            return _files_in(folder), {}
+        counted = {"docs_in": 0, "bytes_in": 0, "bytes_out": 0}
+        with progress("train tokenizer", unit="MB") as advance:
+
+            def texts() -> Iterator[pa.ChunkedArray]:
+                for table in read_parts(run.out / "documents", ["text"]):
+                    yield table["text"]
+                    n_bytes = pc.sum(pc.binary_length(table["text"])).as_py()
+                    counted["docs_in"] += len(table)
+                    counted["bytes_in"] += n_bytes
+                    counted["bytes_out"] += n_bytes
+                    advance(n_bytes / 1e6)
+
+            tokenizer = Tokenizer.train_batches(
+                texts(), options.vocab_size, options.pattern, threads=run.workers
             )
         tokenizer.save(folder)
-        counts = {"docs_in": len(texts), "bytes_in": n_bytes, "bytes_out": n_bytes}
-        return [path for path in folder.iterdir() if path.is_file()], counts
+        return _files_in(folder), counted
 
     loaded = options.load and steps.file_digest(run.recipe.folder / options.load)
     keys = [record.key for record in documents]
     run.product("tokenizer", [options.model_dump(exclude={"load"}), loaded, keys], work)
     return Tokenizer.load(folder)
+
+
+def _files_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def pack(run: Run, documents: list[Record], tokenizer: Tokenizer | None) -> None:
@@ -365,7 +378,7 @@ def index(run: Run, documents: list[Record]) -> None:
         with progress("index", total=n_docs) as advance:
             build_index(read_parts(run.out / "documents"), folder)
             advance(n_docs)
-        return [path for path in folder.rglob("*") if path.is_file()], {"docs_in": n_docs}
+        return _files_in(folder), {"docs_in": n_docs}
 
     run.product("index", [record.key for record in documents], work)
 

@@ -28,6 +28,7 @@ class Corpus:
         self.path = path
         self.run = run
         self._index: Index | None = None
+        self._tokenizer: Tokenizer | None = None
 
     @classmethod
     def open(cls, path: str | Path) -> Corpus:
@@ -111,7 +112,9 @@ class Corpus:
         """The corpus's tokenizer."""
         from gristmill.tokenizer import Tokenizer
 
-        return Tokenizer.load(self.path / "tokenizer")
+        if self._tokenizer is None:
+            self._tokenizer = Tokenizer.load(self.path / "tokenizer")
+        return self._tokenizer
 
     def stream(self, split: str = "train", **options: Any) -> ShardStream:
         """A `ShardStream` over one split; `options` are its own."""

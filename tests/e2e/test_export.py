@@ -11,7 +11,7 @@ import pytest
 
 from gristmill.errors import FormatError
 from gristmill.export import export
-from gristmill.export.llamacpp import LlamaCpp, greedy_agreement, greedy_texts, tokenizer_parity
+from gristmill.export.llamacpp import LlamaCpp, continuations, greedy_agreement, tokenizer_parity
 from gristmill.tokenizer import Tokenizer
 from tiny_llama import write_llama
 
@@ -69,7 +69,7 @@ def test_greedy_continuations_of_20_prompts_agree(trained: Path, files: dict[str
 
 
 def test_generated_text_goes_on_with_what_was_learnt(files: dict[str, Path]) -> None:
-    text = greedy_texts(files["gguf:q8_0"], ["The miller takes the grain and"], 12)[0]
+    text = continuations(files["gguf:q8_0"], ["The miller takes the grain and"], 12)[0]
     assert text.strip()[:10] in STORY
 
 

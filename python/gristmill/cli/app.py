@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import signal
+import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import Annotated, Any
@@ -33,7 +35,10 @@ Json = Annotated[
 
 CTRL_C = 130
 
-stdout = Console()
+WIDTH = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
+"""Columns of the tables in a file or pipe, which have no width of their own."""
+
+stdout = Console(width=WIDTH)
 stderr = Console(stderr=True, highlight=False)
 
 

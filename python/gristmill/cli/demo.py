@@ -116,7 +116,7 @@ def _next(out: Path, card: str) -> Panel:
         f"datasheet: {card}",
         "",
         "next, try:",
-        f'  gristmill trace {out / "corpus"} "THE SOFTWARE IS PROVIDED AS IS, WITHOUT WARRANTY"',
+        f'  gristmill trace {out / "corpus"} "Permission is hereby granted, free of charge, to any person"',
         f"  gristmill verify {out / 'corpus'} --deep",
         f"  gristmill serve {out / 'run' / 'model'} --corpus {out / 'corpus'}",
     ]

@@ -11,7 +11,7 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,10 @@ HERE = Path(__file__).parent
 TARGETS = ("gguf:f16", "gguf:q8_0")
 N_PROMPTS = 20
 N_TOKENS = 32
+SAMPLING = {"temperature": 0.5, "top_k": 20, "seed": 7}
+MIN_TOKENS = {"generated": 4, "quoted": 8}
+"""The shortest span to trace: a model of three minutes seldom quotes more than a few words."""
+
 N_STRINGS = 1000
 
 PROMPTS = (
@@ -42,11 +46,15 @@ class Demo:
     Attributes:
         out: Its folder: ``corpus/``, ``run/``, ``export/`` and ``summary.json``.
         workers: Processes and threads to use.
+        build_settings: Changes to the build recipe.
+        train_settings: Changes to the training recipe.
         summary: What every step measured.
     """
 
     out: Path
     workers: int
+    build_settings: list[str] = field(default_factory=list)
+    train_settings: list[str] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=lambda: {"seconds": {}})
 
     def step(self, name: str, work: Callable[[Demo], Any]) -> None:
@@ -71,14 +79,22 @@ class Demo:
         return self.out / "export" / str(self.summary["export"]["files"][f"gguf:{kind}"]["file"])
 
 
-def run_demo(out: Path, workers: int | None = None) -> dict[str, Any]:
+def run_demo(
+    out: Path,
+    workers: int | None = None,
+    *,
+    build_settings: Sequence[str] = (),
+    train_settings: Sequence[str] = (),
+) -> dict[str, Any]:
     """Build, train, evaluate, export, generate, trace and serve; return what was measured.
 
     Args:
         out: The folder to work in; what an interrupted demo left there is used.
         workers: Processes and threads; the number of cores when omitted.
+        build_settings: ``a.b=value`` changes to the build recipe.
+        train_settings: The same for the training recipe.
     """
-    demo = Demo(out.absolute(), workers or _cores())
+    demo = Demo(out.absolute(), workers or _cores(), list(build_settings), list(train_settings))
     demo.step("build", build_corpus)
     demo.step("train", train_model)
     demo.step("evaluate", evaluate_model)
@@ -97,7 +113,12 @@ def _cores() -> int:
 
 def build_corpus(demo: Demo) -> dict[str, Any]:
     """Text of the installed packages -> documents, ledger, tokenizer, shards, index, card."""
-    corpus = build(HERE / "build.yaml", demo.out / "corpus", workers=demo.workers)
+    corpus = build(
+        HERE / "build.yaml",
+        demo.out / "corpus",
+        workers=demo.workers,
+        settings=demo.build_settings,
+    )
     manifest = json.loads((corpus.path / "shards" / "manifest.json").read_bytes())
     stages = corpus.run["stages"]
     return {
@@ -117,6 +138,7 @@ def train_model(demo: Demo) -> dict[str, Any]:
     from gristmill.train import train
 
     sets = [f"data={json.dumps(str(demo.corpus.path))}", f"out={json.dumps(str(demo.out / 'run'))}"]
+    sets += demo.train_settings
     return train(HERE / "train.yaml", nproc=min(2, demo.workers), sets=sets)
 
 
@@ -148,17 +170,16 @@ def export_model(demo: Demo) -> dict[str, Any]:
 
 def generate_with_llamacpp(demo: Demo) -> dict[str, Any]:
     """llama.cpp loads the files, generates, and is compared with ours token by token."""
-    from gristmill.export.llamacpp import greedy_agreement, greedy_texts, tokenizer_parity
+    from gristmill.export.llamacpp import continuations, greedy_agreement, tokenizer_parity
 
     tokenizer = demo.corpus.tokenizer()
     prompts = [*PROMPTS, *_sentences(demo.corpus, N_PROMPTS - len(PROMPTS))]
     strings = _sentences(demo.corpus, N_STRINGS)
+    texts = continuations(demo.gguf("q8_0"), PROMPTS, N_TOKENS, SAMPLING)
     return {
         "tokenizer": tokenizer_parity(demo.gguf("f16"), tokenizer, strings),
         "greedy": greedy_agreement(demo.gguf("f16"), demo.model, prompts, N_TOKENS),
-        "texts": dict(
-            zip(PROMPTS, greedy_texts(demo.gguf("q8_0"), list(PROMPTS), 48), strict=True)
-        ),
+        "texts": dict(zip(PROMPTS, texts, strict=True)),
     }
 
 
@@ -167,7 +188,10 @@ def trace_sentences(demo: Demo) -> dict[str, Any]:
     generated = list(demo.summary["generate"]["texts"].values())
     quoted = _sentences(demo.corpus, 3, smallest=80)
     return {
-        kind: [{"text": text, "spans": demo.corpus.trace(text, min_tokens=6)} for text in texts]
+        kind: [
+            {"text": text, "spans": demo.corpus.trace(text, min_tokens=MIN_TOKENS[kind])}
+            for text in texts
+        ]
         for kind, texts in (("generated", generated), ("quoted", quoted))
     }
 

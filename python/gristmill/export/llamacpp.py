@@ -97,9 +97,12 @@ class LlamaCpp:
             ids.append(self.end_id)
         return ids
 
-    def complete(self, prompt: Sequence[int], n_tokens: int) -> str:
-        """The text of a greedy continuation, without the end token."""
-        return str(self._ask("/completion", _request(prompt, n_tokens, GREEDY))["content"])
+    def complete(
+        self, prompt: Sequence[int], n_tokens: int, sampling: Mapping[str, Any] | None = None
+    ) -> str:
+        """The text of a continuation, without the end token; greedy unless `sampling` is given."""
+        request = _request(prompt, n_tokens, GREEDY if sampling is None else sampling)
+        return str(self._ask("/completion", request)["content"])
 
     def log_probabilities(self, prompt: Sequence[int]) -> npt.NDArray[np.float32]:
         """Log-probabilities of the token after a prompt, ``float32[vocab_size]``."""
@@ -271,10 +274,22 @@ def greedy_agreement(
     }
 
 
-def greedy_texts(gguf_path: str | Path, prompts: Sequence[str], n_tokens: int) -> list[str]:
-    """Continue prompts greedily with llama.cpp; the texts come without their prompts."""
+def continuations(
+    gguf_path: str | Path,
+    prompts: Sequence[str],
+    n_tokens: int,
+    sampling: Mapping[str, Any] | None = None,
+) -> list[str]:
+    """Continue prompts with llama.cpp; the texts come without their prompts.
+
+    Args:
+        gguf_path: The model.
+        prompts: What to continue.
+        n_tokens: The most tokens to add to each.
+        sampling: llama.cpp's own keys, like ``temperature`` and ``seed``; greedy when omitted.
+    """
     with LlamaCpp(Path(gguf_path)) as llama:
-        return [llama.complete(llama.tokenize(prompt), n_tokens) for prompt in prompts]
+        return [llama.complete(llama.tokenize(prompt), n_tokens, sampling) for prompt in prompts]
 
 
 def _transformers_greedy(

@@ -1,6 +1,8 @@
 //! Byte-level BPE against slow twins: the published expressions, a merge that searches everything,
 //! a trainer that counts everything anew.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::collections::BTreeMap;
 
 use gristmill_core::bpe::encode::{AddedToken, Encoder, Options, Specials};

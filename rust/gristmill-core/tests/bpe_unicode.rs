@@ -1,5 +1,7 @@
 //! The pinned character classes against `regex-syntax`, whose tables tiktoken uses too.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use gristmill_core::bpe::unicode::{self, LETTER, LOWER, NEWLINE, NUMBER, OTHER, SPACE, UPPER};
 use regex::Regex;
 

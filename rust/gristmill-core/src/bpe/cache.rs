@@ -9,11 +9,11 @@ use hashbrown::HashMap;
 /// Longest word of the table; longer ones go to a map.
 const SHORT: usize = 15;
 /// Longest word that is remembered at all.
-const LONG: usize = 256;
+const LONG: usize = 1024;
 /// 2^16 sets of 64 bytes: 4 MiB a thread.
 const SET_BITS: u32 = 16;
 const MAX_LONG_WORDS: usize = 1 << 15;
-const MAX_STORED_IDS: usize = 1 << 20;
+const MAX_STORED_IDS: usize = 1 << 21;
 
 /// The ids of one word: up to three in place, more in `Cache::stored`.
 #[derive(Clone, Copy, Default)]

@@ -91,10 +91,10 @@ fn scan(
 #[inline(always)]
 fn gpt2(text: &[u8], start: usize) -> usize {
     let first = text[start];
-    if first == b'\'' {
-        if let Some(end) = contraction(text, start) {
-            return end;
-        }
+    if first == b'\''
+        && let Some(end) = contraction(text, start)
+    {
+        return end;
     }
     let body = if first == b' ' { start + 1 } else { start };
     let (class, len) = class_at(text, body);
@@ -116,10 +116,10 @@ fn cl100k<const DIGITS: usize, const CLOSE: bool>(text: &[u8], start: usize) -> 
     if class & NUMBER != 0 {
         return numbers(text, start + len, DIGITS - 1);
     }
-    if text[start] == b'\'' {
-        if let Some(end) = contraction_any_case(text, start) {
-            return end;
-        }
+    if text[start] == b'\''
+        && let Some(end) = contraction_any_case(text, start)
+    {
+        return end;
     }
     let next = start + len;
     let (after, after_len) = class_at(text, next);

@@ -88,10 +88,10 @@ impl Vocabulary {
 fn byte_ids(tokens: &[Option<Vec<u8>>], added: &[u32]) -> Result<[u32; 256]> {
     let mut ids = [NONE; 256];
     for (id, token) in (0_u32..).zip(tokens) {
-        if let Some([byte]) = token.as_deref() {
-            if !added.contains(&id) {
-                ids[*byte as usize] = id;
-            }
+        if let Some([byte]) = token.as_deref()
+            && !added.contains(&id)
+        {
+            ids[*byte as usize] = id;
         }
     }
     match ids.iter().position(|&id| id == NONE) {
