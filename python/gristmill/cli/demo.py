@@ -22,7 +22,7 @@ def demo_command(
 ) -> None:
     """From the text on this machine to a card, a model, its GGUF file and an answer with sources.
 
-    About ten minutes on two cores; the same command again goes on where it stopped.
+    About four minutes on two cores; the same command again goes on where it stopped.
 
     **Example:** `gristmill demo --out out/demo`
     """
