@@ -13,27 +13,13 @@ from gristmill import schema
 from gristmill.cards.facts import Row, rounded, share, table
 from gristmill.cards.frames import Frames
 from gristmill.cards.groups import QUANTILE_NAMES, quantiles
+from gristmill.pii import ENTITIES
 
 EXAMPLES = 3
 DETAIL_CHARACTERS = 160
 DUPLICATE_STAGES = ("exact_documents", "near_duplicates", "exact_substrings")
-PII_ENTITIES = [
-    "email",
-    "phone",
-    "card",
-    "iban",
-    "ip",
-    "national_id",
-    "url_credential",
-    "secret",
-    "crypto",
-    "geo",
-    "person",
-    "location",
-    "organization",
-]
 
-_NAMES = "|".join(PII_ENTITIES)
+_NAMES = "|".join(ENTITIES)
 _ENTITY_COUNT = re.compile(rf"({_NAMES})\s*[=:×]?\s*([\d,]+)|([\d,]+)\s*[×x]?\s*({_NAMES})")
 _BYTES_CUT = re.compile(r"\bcut ([\d,]+) bytes\b")
 _FIXED = {field.name for field in schema.LEDGER} - {field.name for field in schema.SIGNALS}
