@@ -27,7 +27,7 @@ LESS_TEXT = [
 FEWER_STEPS = [
     "model={family: llama, hidden_size: 64, layers: 2, heads: 4}",
     "batch={rows: 8, micro_rows: 4}",
-    "schedule={kind: cosine, warmup_steps: 5, steps: 60}",
+    "schedule={kind: cosine, warmup_steps: 5, steps: 200}",
     "optimizer.lr=5.0e-3",
 ]
 
