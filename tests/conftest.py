@@ -18,3 +18,19 @@ def small_corpus(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("small")
     return build(write_input(folder), folder / "out")
+
+
+@pytest.fixture
+def gristmill(monkeypatch, capsys):
+    """Run the console script; gives exit code, stdout and stderr."""
+    from gristmill.cli import app, run
+    from gristmill.progress import show
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["gristmill", *map(str, arguments)])
+        code = run(app)
+        show(False)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call

@@ -8,16 +8,13 @@ from unicodedata import ucd_3_2_0
 
 import numpy as np
 import pytest
+import torch
 
 from gristmill.errors import FormatError
 from gristmill.export import export
 from gristmill.export.llamacpp import LlamaCpp, continuations, greedy_agreement, tokenizer_parity
 from gristmill.tokenizer import Tokenizer
 from tiny_llama import write_llama
-
-torch = pytest.importorskip("torch")
-pytest.importorskip("xllamacpp")
-
 
 STORY = (
     "The miller takes the grain and the stone takes the miller's word. "

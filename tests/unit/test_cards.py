@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import re
-import sys
 from collections import Counter
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -564,25 +563,6 @@ def test_a_page_about_thousands_of_sources_stays_small(tmp_path):
 
 
 # ---- the command ----
-
-
-@pytest.fixture
-def gristmill(monkeypatch, capsys):
-    """Run the console script; gives exit code, stdout and stderr."""
-    from gristmill.cli import card
-    from gristmill.cli.app import app, run
-    from gristmill.progress import show
-
-    assert card
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["gristmill", *map(str, arguments)])
-        code = run(app)
-        show(False)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
 
 
 def test_card_writes_and_check_names_what_is_missing(gristmill, docs, tmp_path):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import struct
-import sys
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+import safetensors
 
 from gristmill.cards import write_card
 from gristmill.cards.compare import compare
@@ -252,7 +252,6 @@ def test_a_whole_model_holds(model):
 
 
 def test_our_reading_of_safetensors_is_that_of_the_library(model):
-    safetensors = pytest.importorskip("safetensors")
     with safetensors.safe_open(model / "model.safetensors", "numpy") as file:
         assert set(file.keys()) == {"a", "b", "c"}
         assert (file.get_tensor("a") == 1).all()
@@ -324,25 +323,6 @@ def test_digests_beside_a_model_are_checked(model):
 
 
 # ---- the command ----
-
-
-@pytest.fixture
-def gristmill(monkeypatch, capsys):
-    """Run the console script; gives exit code, stdout and stderr."""
-    from gristmill.cli import verify
-    from gristmill.cli.app import app, run
-    from gristmill.progress import show
-
-    assert verify
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["gristmill", *map(str, arguments)])
-        code = run(app)
-        show(False)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
 
 
 def test_the_command_ends_with_0_1_or_2(gristmill, whole, corpus, model, tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pytest
 from hypothesis import given
@@ -122,25 +121,6 @@ def test_nearest_shares_the_longest_beginning(ids, asked):
 )
 def test_parts_of_a_detail_go_to_the_stage_that_wrote_them(detail, dropped_by, expected):
     assert split_detail(detail, STAGES, dropped_by) == expected
-
-
-@pytest.fixture
-def gristmill(monkeypatch, capsys):
-    """Run the console script; gives exit code, stdout and stderr."""
-    from gristmill.cli import why
-    from gristmill.cli.app import app, run
-    from gristmill.progress import show
-
-    assert why
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["gristmill", *map(str, arguments)])
-        code = run(app)
-        show(False)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
 
 
 def test_the_command_tells_it_to_people_and_programs(gristmill, docs, corpus):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,15 +9,14 @@ import typer
 from rich.table import Table
 
 from gristmill.cli.app import Json, app, report, stderr
-
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+from gristmill.engines.local import cores
 
 
 @app.command("build", rich_help_panel="Corpus")
 def build_command(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.", show_default=False)],
     out: Annotated[Path | None, typer.Option(help="The corpus directory.")] = None,
-    workers: Annotated[int, typer.Option(help="Processes and threads to use.", min=1)] = CORES,
+    workers: Annotated[int, typer.Option(help="Processes and threads to use.", min=1)] = cores(),
     engine: Annotated[str, typer.Option(help="Where tasks run: local, ray or slurm.")] = "local",
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key: pack.seq_len=1024. Repeatable.")

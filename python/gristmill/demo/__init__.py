@@ -7,7 +7,6 @@ summary that the table at the end is made of.
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 import time
@@ -19,6 +18,7 @@ from typing import Any
 from gristmill.build import build
 from gristmill.corpus import Corpus
 from gristmill.demo.server import ask_server
+from gristmill.engines.local import cores
 from gristmill.files import write_json
 from gristmill.progress import say
 
@@ -94,7 +94,7 @@ def run_demo(
         build_settings: ``a.b=value`` changes to the build recipe.
         train_settings: The same for the training recipe.
     """
-    demo = Demo(out.absolute(), workers or _cores(), list(build_settings), list(train_settings))
+    demo = Demo(out.absolute(), workers or cores(), list(build_settings), list(train_settings))
     demo.step("build", build_corpus)
     demo.step("train", train_model)
     demo.step("evaluate", evaluate_model)
@@ -105,10 +105,6 @@ def run_demo(
     demo.summary["seconds"]["total"] = round(sum(demo.summary["seconds"].values()), 1)
     write_json(demo.out / "summary.json", demo.summary)
     return demo.summary
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
 
 
 def build_corpus(demo: Demo) -> dict[str, Any]:

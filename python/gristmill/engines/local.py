@@ -22,6 +22,14 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS
+        return os.cpu_count() or 1
+
+
 def run_all(
     task: Callable[[Item], Result], items: Sequence[Item], workers: int
 ) -> Iterator[Result]:

@@ -15,11 +15,3 @@ RENDEZVOUS = "GRISTMILL_RENDEZVOUS"
 def from_environment() -> tuple[int, int]:
     """Rank and world size as the launcher set them; (0, 1) without one."""
     return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS
-        return os.cpu_count() or 1

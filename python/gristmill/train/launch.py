@@ -18,9 +18,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from gristmill.engines.local import cores
 from gristmill.errors import GristmillError, InterruptedRunError
 from gristmill.progress import shown
-from gristmill.train.environment import RENDEZVOUS, cores
+from gristmill.train.environment import RENDEZVOUS
 from gristmill.train.recipe import TrainRecipe
 
 POLL_S = 0.1
