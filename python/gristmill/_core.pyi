@@ -17,6 +17,7 @@ __all__ = [
     "Xxh3",
     "document_hashes",
     "exact_duplicates",
+    "exact_duplicates_in_files",
     "find_pii",
     "index_arrays",
     "near_duplicates",
@@ -76,7 +77,24 @@ class BpeEncoder:
 
 # ---- dedup.rs ----
 
-def exact_duplicates(texts: pa.Table, min_bytes: int, engine: str, threads: int) -> Batches: ...
+def exact_duplicates(
+    values: pa.Table,
+    min_bytes: int,
+    engine: str,
+    threads: int,
+    unit: int = 1,
+    memory: int | None = None,
+    spill: str | Path | None = None,
+) -> Batches: ...
+def exact_duplicates_in_files(
+    columns: Sequence[tuple[str | Path, int, int, int]],
+    min_bytes: int,
+    engine: str,
+    threads: int,
+    unit: int = 1,
+    memory: int | None = None,
+    spill: str | Path | None = None,
+) -> Batches: ...
 def near_duplicates(
     texts: pa.Table,
     threshold: float,

@@ -19,6 +19,7 @@ pub mod pii;
 pub mod signals;
 pub mod suffix_array;
 pub mod suffix_index;
+pub mod suffix_windows;
 pub mod text;
 pub mod threads;
 pub mod union_find;

@@ -22,8 +22,19 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use rayon::prelude::*;
 
-use crate::exact_substring::{self, Corpus, Ranges};
-use crate::{Error, Result};
+use crate::exact_substring::{self as exact, Options, Ranges, Windows};
+use crate::{Error, Result, suffix_windows};
+
+struct Corpus {
+    text: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Corpus {
+    fn start(&self, document: usize) -> usize {
+        if document == 0 { 0 } else { self.ends[document - 1] }
+    }
+}
 
 /// The longest text: positions are 32 bits.
 const MAX_TEXT_BYTES: usize = u32::MAX as usize;
@@ -50,7 +61,16 @@ const LONG_WINDOW: usize = 512;
 /// # Errors
 ///
 /// [`Error::Parameter`] when the corpus has more than 2^32 - 1 bytes.
-pub(crate) fn find(corpus: &Corpus, min_bytes: usize, ranges: &mut Ranges<'_>) -> Result<()> {
+pub(crate) fn find(
+    outer: &exact::Corpus<'_>,
+    options: &Options<'_>,
+    ranges: &mut Ranges<'_>,
+) -> Result<()> {
+    let min_bytes = options.min_bytes;
+    let corpus = &Corpus {
+        text: outer.documents().concat(),
+        ends: (0..outer.documents().len()).map(|i| outer.end(i) as usize).collect(),
+    };
     if corpus.text.len() > MAX_TEXT_BYTES {
         return Err(Error::Parameter {
             name: "texts",
@@ -68,13 +88,14 @@ pub(crate) fn find(corpus: &Corpus, min_bytes: usize, ranges: &mut Ranges<'_>) -
             for (candidate, start) in positions(&runs) {
                 let twin = first[candidate].load(Relaxed) as usize;
                 if twin < start {
-                    ranges.push(start, twin);
+                    let (start, first) = (start as u64, twin as u64);
+                    ranges.push(Windows { start, last: start, first });
                 }
             }
             return Ok(());
         }
     }
-    exact_substring::find(corpus, min_bytes, ranges)
+    suffix_windows::find(outer, options, ranges)
 }
 
 /// Ranges of documents of about equal bytes, for the threads to take.

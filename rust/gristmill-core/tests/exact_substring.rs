@@ -4,8 +4,8 @@
 
 use std::collections::HashMap;
 
-use gristmill_core::Error;
-use gristmill_core::exact_substring::{Engine, Range, exact_duplicates};
+use gristmill_core::exact_substring::{Corpus, Engine, Options, Range, exact_duplicates};
+use gristmill_core::{Error, Result};
 use proptest::prelude::*;
 
 /// The definition, word for word: windows in order, the first of each kept, bytes marked, runs of
@@ -55,9 +55,14 @@ fn range(document: u32, start: u64, end: u64, twin: (u32, u64)) -> Range {
     Range { document, start, end, twin_document: twin.0, twin_offset: twin.1 }
 }
 
+fn find(texts: &[&str], min_bytes: usize, engine: Engine, threads: usize) -> Result<Vec<Range>> {
+    let options = Options { min_bytes, engine, threads, ..Options::default() };
+    exact_duplicates(&Corpus::of_texts(texts), &options)
+}
+
 fn both(texts: &[&str], min_bytes: usize, threads: usize) -> Vec<Range> {
     let [winnowing, suffixes] = [Engine::Winnowing, Engine::SuffixArray]
-        .map(|engine| exact_duplicates(texts, min_bytes, engine, threads).expect("allowed"));
+        .map(|engine| find(texts, min_bytes, engine, threads).expect("allowed"));
     assert_eq!(winnowing, suffixes);
     winnowing
 }
@@ -155,7 +160,7 @@ fn many_copies_of_one_document_take_linear_time() {
 #[test]
 fn zero_is_refused_by_name() {
     for (min_bytes, threads, name) in [(0, 1, "min_bytes"), (1, 0, "threads")] {
-        let refused = exact_duplicates(&["a"], min_bytes, Engine::Winnowing, threads);
+        let refused = find(&["a"], min_bytes, Engine::Winnowing, threads);
         assert!(matches!(refused, Err(Error::Parameter { name: n, .. }) if n == name));
     }
     assert!(Engine::from_name("suffix_tree").is_err());

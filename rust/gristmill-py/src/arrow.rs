@@ -30,28 +30,43 @@ pub fn read_batches(data: &Bound<'_, PyAny>) -> PyResult<Vec<RecordBatch>> {
     reader.collect::<Result<_, _>>().map_err(to_py)
 }
 
-/// The columns of one text table, kept alive while their strings are borrowed.
+/// The columns of one text table, kept alive while their values are borrowed.
 pub struct Texts(Vec<ArrayRef>);
 
 impl Texts {
     /// Take the first column of a stream; it must hold text.
     pub fn read(data: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Self::read_if(data, |kind| {
+            matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+        })
+    }
+
+    /// Take the first column of a stream; it must hold text or large binary values.
+    pub fn read_values(data: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Self::read_if(data, |kind| {
+            matches!(
+                kind,
+                DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::LargeBinary
+            )
+        })
+    }
+
+    fn read_if(data: &Bound<'_, PyAny>, allowed: fn(&DataType) -> bool) -> PyResult<Self> {
         let columns: Vec<ArrayRef> =
             read_batches(data)?.iter().map(|batch| Arc::clone(batch.column(0))).collect();
-        for column in &columns {
-            match column.data_type() {
-                DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {}
-                other => {
-                    return Err(PyTypeError::new_err(format!("expected text, got {other}")));
-                }
-            }
+        if let Some(other) = columns.iter().map(Array::data_type).find(|kind| !allowed(kind)) {
+            return Err(PyTypeError::new_err(format!("expected text, got {other}")));
         }
         Ok(Self(columns))
     }
 
-    /// Borrow every string; a null counts as an empty text.
+    fn n_values(&self) -> usize {
+        self.0.iter().map(|column| column.len()).sum()
+    }
+
+    /// Borrow every string of a text table; a null counts as an empty text.
     pub fn as_strs(&self) -> Vec<&str> {
-        let mut strs = Vec::with_capacity(self.0.iter().map(|column| column.len()).sum());
+        let mut strs = Vec::with_capacity(self.n_values());
         for column in &self.0 {
             match column.data_type() {
                 DataType::Utf8 => {
@@ -64,6 +79,23 @@ impl Texts {
             }
         }
         strs
+    }
+
+    /// Borrow the bytes of every value; a null counts as an empty one.
+    pub fn as_bytes(&self) -> Vec<&[u8]> {
+        fn bytes(text: Option<&str>) -> &[u8] {
+            text.unwrap_or_default().as_bytes()
+        }
+        let mut values = Vec::with_capacity(self.n_values());
+        for column in &self.0 {
+            match column.data_type() {
+                DataType::Utf8 => values.extend(column.as_string::<i32>().iter().map(bytes)),
+                DataType::LargeUtf8 => values.extend(column.as_string::<i64>().iter().map(bytes)),
+                DataType::Utf8View => values.extend(column.as_string_view().iter().map(bytes)),
+                _ => values.extend(column.as_binary::<i64>().iter().map(Option::unwrap_or_default)),
+            }
+        }
+        values
     }
 }
 

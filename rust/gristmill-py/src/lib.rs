@@ -26,7 +26,9 @@ mod _core {
 
     // ---- dedup.rs ----
     #[pymodule_export]
-    use crate::dedup::{document_hashes, exact_duplicates, near_duplicates};
+    use crate::dedup::{
+        document_hashes, exact_duplicates, exact_duplicates_in_files, near_duplicates,
+    };
 
     // ---- digest.rs ----
     #[pymodule_export]
