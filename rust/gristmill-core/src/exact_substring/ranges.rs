@@ -25,7 +25,7 @@ pub(crate) struct Windows {
     pub(crate) start: u64,
     /// Position of the last one, in the same document.
     pub(crate) last: u64,
-    /// Where the first window occurs first in the corpus.
+    /// Where the first window occurs first in the corpus; only looked at when a range opens with it.
     pub(crate) first: u64,
 }
 
@@ -50,12 +50,18 @@ impl<'a> Ranges<'a> {
         Self { corpus, min_bytes: min_bytes as u64, document: 0, open: None, done: Vec::new() }
     }
 
+    /// Whether windows that start at `start` would be pushed into a new range.
+    pub(crate) fn opens(&self, start: u64) -> bool {
+        let joins = |open: &Open| start <= open.end && start < self.corpus.end(self.document);
+        !self.open.as_ref().is_some_and(joins)
+    }
+
     /// Take the next duplicate windows; their starts ascend from call to call.
     pub(crate) fn push(&mut self, windows: Windows) {
         let end = windows.last + self.min_bytes;
+        let opens = self.opens(windows.start);
         if let Some(open) = &mut self.open
-            && windows.start <= open.end
-            && windows.start < self.corpus.end(self.document)
+            && !opens
         {
             open.end = open.end.max(end);
             return;
