@@ -224,7 +224,7 @@ impl<'a> Search<'a> {
         for stretch in claims {
             stretch.append(bucket, &self.room, &mut records)?;
         }
-        records.sort_unstable();
+        records.sort_unstable_by_key(|&[high, low, ..]| u64::from(high) << 32 | u64::from(low));
         let mut proof = Proof::new(self.corpus, self.window, self.plan.resident_bytes);
         let holds = records.iter().all(|record| proof.take(Claim::unpack(*record)));
         Ok(holds.then(|| proof.finish()))

@@ -178,11 +178,13 @@ impl Anchors {
         let Self { ranks, spare, .. } = self;
         let mut width = 1;
         while width < self.choice {
+            // Two doublings at a time, or what is left of them.
             let shift = width.min(self.choice - width);
-            let n = n_windows + self.choice - width - shift;
-            least(&ranks[..n + shift], &mut spare[..n], shift);
+            let second = (width + shift).min(self.choice - width - shift);
+            let n = n_windows + self.choice - width - shift - second;
+            least(&ranks[..n + shift + second], &mut spare[..n], shift, second);
             std::mem::swap(ranks, spare);
-            width += shift;
+            width += shift + second;
         }
     }
 
@@ -255,9 +257,11 @@ vectorized! {
 }
 
 vectorized! {
-    fn least(ranks: &[u32], minima: &mut [u32], shift: usize) {
-        for ((minimum, left), right) in minima.iter_mut().zip(ranks).zip(&ranks[shift..]) {
-            *minimum = *left.min(right);
+    /// The least of four ranks each: here, `shift` on, and both `second` on.
+    fn least(ranks: &[u32], minima: &mut [u32], shift: usize, second: usize) {
+        let (b, c, d) = (&ranks[shift..], &ranks[second..], &ranks[shift + second..]);
+        for ((((minimum, a), b), c), d) in minima.iter_mut().zip(ranks).zip(b).zip(c).zip(d) {
+            *minimum = *a.min(b).min(c.min(d));
         }
     }
 }

@@ -232,7 +232,8 @@ impl<'a> Groups<'a> {
     fn look_up(&self, group: &[Entry], contexts: &[&[u8]], visit: &mut impl FnMut(Claim)) {
         let unit = self.corpus.unit();
         let power = GOLDEN.wrapping_pow(self.window as u32);
-        let mut known: HashMap<(u64, usize), u64> = HashMap::new();
+        let n_windows = group.iter().map(|entry| entry.n_windows).sum();
+        let mut known: HashMap<(u64, usize), u64> = HashMap::with_capacity(n_windows);
         for (entry, context) in group.iter().zip(contexts) {
             let mut hash = 0_u64;
             let mut append = |entering: u8, leaving: u64| {
