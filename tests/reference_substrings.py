@@ -22,12 +22,17 @@ def repeats(texts: list[bytes], min_bytes: int) -> list[np.ndarray]:
     data = np.frombuffer(bytearray().join(texts), dtype=np.uint8)
     if min_bytes > max(lengths, default=0):
         return [np.empty(0, dtype=np.int64)] * 3
-    opening = np.cumsum(lengths) - lengths
     later = _windows(lengths, min_bytes)
     later[_first_places(data, later, min_bytes)] = False
-    marked = _covered(later, min_bytes)
-    del later
-    start, end = _runs(marked, opening[lengths > 0])
+    return ranges(data, lengths, later, min_bytes)
+
+
+def ranges(
+    data: np.ndarray, lengths: np.ndarray, later: np.ndarray, min_bytes: int
+) -> list[np.ndarray]:
+    """Document, start and end of what the windows that begin at the places in `later` cover."""
+    opening = np.cumsum(lengths) - lengths
+    start, end = _runs(_covered(later, min_bytes), opening[lengths > 0])
     return _whole_characters(data, opening, start, end)
 
 
