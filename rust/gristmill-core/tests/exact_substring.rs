@@ -326,3 +326,18 @@ fn zero_is_refused_by_name() {
     }
     assert!(Engine::from_name("suffix_tree").is_err());
 }
+
+#[test]
+fn hundreds_of_contexts_around_the_same_words() {
+    // Two letters in documents of 600: every short string stands in hundreds of contexts.
+    let mut state = 1_u32;
+    let mut letter = || {
+        state = state.wrapping_mul(1_103_515_245).wrapping_add(12_345);
+        if state >> 16 & 1 == 0 { 'a' } else { 'b' }
+    };
+    let documents: Vec<String> = (0..60).map(|_| (0..600).map(|_| letter()).collect()).collect();
+    let texts: Vec<&str> = documents.iter().map(String::as_str).collect();
+    for min_bytes in [8, 13, 14, 16, 20, 24] {
+        assert_eq!(both(&texts, min_bytes, 2), naive(&texts, min_bytes));
+    }
+}
