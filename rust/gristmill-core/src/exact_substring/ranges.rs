@@ -36,7 +36,12 @@ pub(crate) struct Ranges<'a> {
     document: usize,
     open: Option<Open>,
     done: Vec<Range>,
+    /// Where text that stands in files was let go last: looking for characters touches it again.
+    released: u64,
 }
+
+/// Bytes of text after which it is let go again.
+const RELEASE_BYTES: u64 = 32 << 20;
 
 /// A range that the next windows may still extend; positions in the corpus.
 struct Open {
@@ -47,7 +52,8 @@ struct Open {
 
 impl<'a> Ranges<'a> {
     pub(crate) fn new(corpus: &'a Corpus<'a>, min_bytes: usize) -> Self {
-        Self { corpus, min_bytes: min_bytes as u64, document: 0, open: None, done: Vec::new() }
+        let (document, open, done) = (0, None, Vec::new());
+        Self { corpus, min_bytes: min_bytes as u64, document, open, done, released: 0 }
     }
 
     /// Whether windows that start at `start` would be pushed into a new range.
@@ -67,6 +73,10 @@ impl<'a> Ranges<'a> {
             return;
         }
         self.close();
+        if windows.start - self.released > RELEASE_BYTES {
+            self.corpus.release();
+            self.released = windows.start;
+        }
         while self.corpus.end(self.document) <= windows.start {
             self.document += 1;
         }
