@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import itertools
 import json
 import os
 import random
@@ -48,7 +47,7 @@ ENGINES = ("winnowing", "suffix-array")
 PEER = "divsufsort"
 GOOGLE = "deduplicate-text-datasets"
 COMMAND = "dedup exact"
-BYTES_PER_BYTE = {"winnowing": 9, "suffix-array": 18}
+BYTES_PER_BYTE = {"winnowing": 7, "suffix-array": 11}
 """Memory to have free before an engine is started, per byte of text, the text included."""
 SEPARATOR = b"\xff\xff"
 """What deduplicate-text-datasets puts before each document, with the document's number."""
@@ -187,6 +186,7 @@ def _measure_commands(folder: str, *commands: list[str]) -> Figures:
     imported before.
     """
     sizes, ended = [0], threading.Event()
+    environment = os.environ | {"TMPDIR": folder}
 
     def watch() -> None:
         while not ended.wait(0.2):
@@ -197,9 +197,9 @@ def _measure_commands(folder: str, *commands: list[str]) -> Figures:
     started = time.perf_counter()
     try:
         for one in commands:
-            subprocess.run(
-                one, check=True, stdout=subprocess.DEVNULL, env=os.environ | {"TMPDIR": folder}
-            )
+            done = subprocess.run(one, stdout=subprocess.DEVNULL, env=environment)
+            if done.returncode:
+                sys.exit(f"exit {done.returncode}: {' '.join(one)}")
     finally:
         wall = time.perf_counter() - started
         sizes.append(_size_of(folder))
@@ -337,14 +337,17 @@ def compare_with_peers(path: str, binary: str | None, n_rounds: int) -> None:
             print(f"{engine} is {ratio:.1f} times as fast per CPU second as {peer}")
 
 
-def scale(paths: Sequence[str], threads: Sequence[str]) -> dict[str, Figures]:
-    """Our engines on growing texts; gives the figures of the last text."""
+def scale(paths: Sequence[str], threads: Sequence[str], slower_mb: float) -> dict[str, Figures]:
+    """Our engines on growing texts, the slower up to `slower_mb`; gives those of the last text."""
     show_head("Growing texts; the ranges of a text are equal.")
     rows: dict[tuple[str, str, str], Figures] = {}
     for path in paths:
         here = {}
         for engine in ENGINES:
-            for n in threads if engine == ENGINES[0] else threads[:1]:
+            slower = engine != ENGINES[0]
+            if slower and _megabytes(path) > slower_mb:
+                continue
+            for n in threads[:1] if slower else threads:
                 needed = BYTES_PER_BYTE[engine] * _megabytes(path) / 1e3
                 if needed > _free_gb():
                     print(f"{engine:26} {_megabytes(path):6.0f} not run: needs {needed:.1f} GB")
@@ -365,16 +368,21 @@ def _show_growth(rows: dict[Any, Figures], paths: Sequence[str], threads: Sequen
             print(f"{engine}, {_megabytes(path):.0f} MB: {n} threads are {faster:.2f} times faster")
     for engine in ENGINES:
         known = [path for path in paths if (engine, path, threads[0]) in rows]
-        for small, large in itertools.pairwise(known):
-            cost = [rows[engine, path, threads[0]]["cpu_s"] for path in (large, small)]
+        for path in known[:-1]:
+            cost = [rows[engine, one, threads[0]]["cpu_s"] for one in (known[-1], path)]
             print(
-                f"{engine}: {_megabytes(small):.0f} -> {_megabytes(large):.0f} MB costs "
+                f"{engine}: {_megabytes(path):.0f} -> {_megabytes(known[-1]):.0f} MB costs "
                 f"{cost[0] / cost[1]:.1f} times the CPU seconds"
             )
 
 
 def _free_gb() -> float:
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
+    """What may be taken now; where the system does not say, all there is."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if "MemAvailable" in line) * 1024 / 1e9
+    except OSError:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
 
 
 def run_command(path: str, memory: str, threads: str, known: dict[str, Figures]) -> None:
@@ -382,8 +390,7 @@ def run_command(path: str, memory: str, threads: str, known: dict[str, Figures])
     try:
         row = run(COMMAND, path, memory, threads)
     except subprocess.CalledProcessError:
-        print(f"{COMMAND:26} {_megabytes(path):6.0f} failed, see above")
-        return
+        sys.exit(f"{COMMAND:26} {_megabytes(path):6.0f} failed, see above")
     show(COMMAND, threads, [row])
     if any(one["cut_bytes"] != row["cut_bytes"] for one in known.values()):
         sys.exit(f"the command cut {row['cut_bytes']} bytes, the engines {known}")
@@ -395,7 +402,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pair-mb", default="100", help="text for the comparison with the peers")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each side of it")
     parser.add_argument("--sizes", default="10,100,300,1000", help="MB of the growing texts")
-    parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--threads", default="1,2", help="for the suffix array the first of them")
+    parser.add_argument("--suffix-array-mb", type=float, default=300, help="its largest text")
     parser.add_argument("--memory", default="1GiB", help="for the command; empty: do not run it")
     parser.add_argument("--dedup-binary", help="dedup_dataset of deduplicate-text-datasets")
     parser.add_argument("--quick", action="store_true", help="little text, once: does it all run?")
@@ -422,7 +430,7 @@ def main() -> None:
         if given.rounds:
             compare_with_peers(paths[0], given.dedup_binary, given.rounds)
         if sizes:
-            known = scale(paths[1:], threads)
+            known = scale(paths[1:], threads, given.suffix_array_mb)
             if given.memory:
                 run_command(paths[-1], given.memory, threads[0], known)
 
