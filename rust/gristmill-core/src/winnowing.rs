@@ -66,11 +66,13 @@ pub(crate) fn find(
     for seed in SEEDS {
         if let Some(windows) = Search::new(corpus, options, seed)?.windows()? {
             for &found in &windows {
-                let first = match ranges.opens(found.start) {
-                    true => first_occurrence(&windows, found),
-                    false => found.first,
-                };
-                ranges.push(Windows { first, ..found });
+                // Those shorter than a character one by one: a range may start after the first.
+                for mut part in split(found, corpus.unit() as u64, options.min_bytes < 4) {
+                    if ranges.asks_for_first(part.start) {
+                        part.first = first_occurrence(&windows, part.first);
+                    }
+                    ranges.push(part);
+                }
             }
             return Ok(());
         }
@@ -78,9 +80,16 @@ pub(crate) fn find(
     suffix_windows::find(corpus, options, ranges)
 }
 
-/// Follow the copies of a window down to the one that is no copy.
-fn first_occurrence(windows: &[Windows], found: Windows) -> u64 {
-    let mut position = found.first;
+/// All of `windows`, or each of them.
+fn split(windows: Windows, unit: u64, singly: bool) -> impl Iterator<Item = Windows> {
+    let Windows { start, last, first } = windows;
+    let step = if singly { unit } else { last - start + unit };
+    let part = move |at| Windows { start: at, last: at + step - unit, first: first + at - start };
+    (start..=last).step_by(step as usize).map(part)
+}
+
+/// Follow the copies of the window at `position` down to the one that is no copy.
+fn first_occurrence(windows: &[Windows], mut position: u64) -> u64 {
     while let Some(before) = windows.partition_point(|one| one.start <= position).checked_sub(1)
         && windows[before].last >= position
     {
