@@ -14,6 +14,14 @@ pub enum Error {
         /// What would be accepted.
         allowed: &'static str,
     },
+    /// The caller allows less memory than an algorithm can work in.
+    #[error("memory = {memory} bytes is not allowed: at least {least} bytes for this input")]
+    Memory {
+        /// What was allowed.
+        memory: usize,
+        /// The least that is possible.
+        least: usize,
+    },
     /// Data that should follow a format does not.
     #[error("{what}: {problem}")]
     Format {

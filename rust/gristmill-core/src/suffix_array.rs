@@ -1,17 +1,17 @@
-//! Builds suffix arrays and permuted LCP arrays with libsais.
+//! Builds suffix arrays with libsais.
 //!
-//! Linear time; 4 bytes per position up to 2 GiB of text (`i32`), 8 past that (`i64`), and as much
-//! again for the PLCP. libsais runs on one thread here: its OpenMP mode spins on a busy machine.
+//! Linear time; 4 bytes per position up to 2 GiB of text (`i32`), 8 past that (`i64`). libsais runs on
+//! one thread here: its OpenMP mode spins on a busy machine.
 //!
 //! Source: Nong, Zhang and Chan, "Two Efficient Algorithms for Linear Time Suffix Array
-//! Construction" (2011), in Ilya Grebnov's libsais; PLCP by Kärkkäinen, Manzini and Puglisi (2009).
+//! Construction" (2011), in Ilya Grebnov's libsais.
 
 use libsais::{LibsaisError, OutputElement, SuffixArrayConstruction};
 
-use crate::{Error, Result};
+use crate::{Error, Result, huge};
 
 /// An integer that positions of a text are stored as: `i32` or `i64`.
-pub trait Position: OutputElement {
+pub trait Position: OutputElement + Default {
     /// The longest text whose positions fit.
     const MAX_TEXT_BYTES: usize;
 
@@ -66,27 +66,19 @@ fn check_length<P: Position>(text: &[u8]) -> Result<()> {
 /// finds no memory.
 pub fn suffix_array<P: Position>(text: &[u8]) -> Result<Vec<P>> {
     check_length::<P>(text)?;
-    if text.is_empty() {
-        return Ok(Vec::new());
+    let mut suffixes = huge::zeroed(text.len());
+    if !text.is_empty() {
+        let construction = SuffixArrayConstruction::for_text(text);
+        let construction = construction.in_borrowed_buffer::<P>(&mut suffixes);
+        construction.single_threaded().run().map_err(refused)?;
     }
-    let construction = SuffixArrayConstruction::for_text(text).in_owned_buffer::<P>();
-    Ok(construction.single_threaded().run().map_err(refused)?.into_vec())
+    Ok(suffixes)
 }
 
-/// The suffix array of `text`, and its PLCP: at each position, the length of the prefix that its
-/// suffix shares with the suffix just before it in lexicographic order.
-///
-/// # Errors
-///
-/// As [`suffix_array`].
-pub fn suffix_array_and_plcp<P: Position>(text: &[u8]) -> Result<(Vec<P>, Vec<P>)> {
-    check_length::<P>(text)?;
-    if text.is_empty() {
-        return Ok((Vec::new(), Vec::new()));
-    }
-    let construction = SuffixArrayConstruction::for_text(text).in_owned_buffer::<P>();
-    let sorted = construction.single_threaded().run().map_err(refused)?;
-    let plcp = sorted.plcp_construction().single_threaded().run().map_err(refused)?;
-    let (suffixes, lengths, _) = plcp.into_parts();
-    Ok((suffixes, lengths))
+/// The length of the longest common prefix.
+#[inline]
+pub(crate) fn shared_prefix(a: &[u8], b: &[u8]) -> usize {
+    let (words_a, words_b) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
+    let same = 8 * words_a.iter().zip(words_b).take_while(|(a, b)| a == b).count();
+    same + a[same..].iter().zip(&b[same..]).take_while(|(a, b)| a == b).count()
 }

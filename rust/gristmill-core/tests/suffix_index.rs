@@ -2,7 +2,7 @@
 
 #![allow(clippy::expect_used)]
 
-use gristmill_core::suffix_array::{suffix_array, suffix_array_and_plcp};
+use gristmill_core::suffix_array::suffix_array;
 use gristmill_core::suffix_index::{Least, Occurrence, SEPARATOR, Shard, Span, SuffixIndex, build};
 use proptest::prelude::*;
 
@@ -82,17 +82,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
-    fn suffixes_are_sorted_and_prefixes_measured(text in prop::collection::vec(0_u8..3, 0..80)) {
-        let (suffixes, plcp) = suffix_array_and_plcp::<i64>(&text).expect("small");
+    fn suffixes_are_sorted(text in prop::collection::vec(0_u8..3, 0..80)) {
         let mut sorted: Vec<usize> = (0..text.len()).collect();
         sorted.sort_by_key(|&at| &text[at..]);
+        let wide: Vec<i64> = suffix_array(&text).expect("small");
         let narrow: Vec<i32> = suffix_array(&text).expect("small");
-        prop_assert_eq!(&suffixes, &sorted.iter().map(|&at| at as i64).collect::<Vec<_>>());
+        prop_assert_eq!(wide, sorted.iter().map(|&at| at as i64).collect::<Vec<_>>());
         prop_assert_eq!(narrow, sorted.iter().map(|&at| at as i32).collect::<Vec<_>>());
-        for pair in sorted.windows(2) {
-            let shared = text[pair[0]..].iter().zip(&text[pair[1]..]).take_while(|(a, b)| a == b);
-            prop_assert_eq!(plcp[pair[1]], shared.count() as i64);
-        }
     }
 
     #[test]

@@ -9,7 +9,9 @@ pyo3::import_exception!(gristmill.errors, CoreError);
 /// refusal (with its errno, so that a full disk is recognised), `CoreError` otherwise.
 pub fn to_py(error: gristmill_core::Error) -> PyErr {
     match &error {
-        gristmill_core::Error::Parameter { .. } => PyValueError::new_err(error.to_string()),
+        gristmill_core::Error::Parameter { .. } | gristmill_core::Error::Memory { .. } => {
+            PyValueError::new_err(error.to_string())
+        }
         gristmill_core::Error::Io { path, source } => {
             PyOSError::new_err((source.raw_os_error(), source.to_string(), path.clone()))
         }
