@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from gristmill import dedup
 from gristmill.dedup import ExactDocuments, ExactSubstrings, NearDuplicates
+from gristmill.stage import GlobalStage
+from surveys import outcome
 
 ENGINES = pytest.mark.parametrize("engine", dedup.ENGINES)
 
@@ -43,15 +45,6 @@ def naive_ranges(texts: list[str], min_bytes: int) -> list[tuple[int, int, int]]
 def ranges(texts: dedup.Texts, **options: object) -> list[tuple[int, int, int]]:
     found = dedup.exact_duplicates(texts, **options)
     return list(zip(*(column.to_pylist() for column in found.columns), strict=True))
-
-
-def docs(*texts: str) -> pa.Table:
-    return pa.table(
-        {
-            "id": [f"d{i}" for i in range(len(texts))],
-            "text": pa.array(texts, pa.large_string()),
-        }
-    )
 
 
 words = st.lists(st.sampled_from("aé€🦀b "), max_size=40).map("".join)
@@ -136,8 +129,7 @@ def test_cutting_the_ranges_leaves_no_repeat_that_was_there() -> None:
     rng = np.random.default_rng(1)
     pieces = ["".join(rng.choice(list("abcé "), 30)) for _ in range(12)]
     texts = ["".join(rng.choice(pieces, 6)) for _ in range(40)]
-    verdict = ExactSubstrings(min_bytes=20, min_remaining=0).judge(docs(*texts))
-    cut = verdict.text.to_pylist()
+    cut = list(outcome(ExactSubstrings(min_bytes=20, min_remaining=0), *texts).kept.values())
     kept = [
         "".join(
             text.encode()[start:end].decode()
@@ -193,48 +185,48 @@ def test_results_do_not_depend_on_threads() -> None:
 
 
 def test_exact_documents_keep_the_first_copy_and_name_it() -> None:
-    verdict = ExactDocuments().judge(docs("a", "b", "a", "", "a ", "", "b"))
-    assert verdict.reason.to_pylist() == [
+    found = outcome(ExactDocuments(), "a", "b", "a", "", "a ", "", "b")
+    assert found.reason == [
         None, None, "exact_duplicate", None, None, "exact_duplicate", "exact_duplicate",
     ]  # fmt: skip
-    assert verdict.duplicate_of.to_pylist() == [None, None, "d0", None, None, "d3", "d1"]
+    assert found.duplicate_of == [None, None, "d0", None, None, "d3", "d1"]
 
 
 def test_near_duplicates_name_the_twin_that_stays_and_the_similarity() -> None:
     text = " ".join(f"word{i}" for i in range(100))
     edited = text.replace("word99", "edited")
-    verdict = NearDuplicates().judge(docs(text, "something else entirely", edited))
-    assert verdict.reason.to_pylist() == [None, None, "near_duplicate"]
-    assert verdict.duplicate_of.to_pylist() == [None, None, "d0"]
-    assert verdict.detail.to_pylist()[2] == "jaccard 0.979, threshold 0.8"
+    found = outcome(NearDuplicates(), text, "something else entirely", edited)
+    assert found.reason == [None, None, "near_duplicate"]
+    assert found.duplicate_of == [None, None, "d0"]
+    assert found.detail == [None, None, "jaccard 0.979, threshold 0.8"]
 
 
 def test_a_document_joined_through_another_names_it() -> None:
     numbers = [f"n{i}" for i in range(120)]
     texts = [" ".join(numbers[start : start + 100]) for start in (0, 10, 20)]
-    verdict = NearDuplicates().judge(docs(*texts))
-    assert verdict.duplicate_of.to_pylist() == [None, "d0", "d0"]
-    assert "with d1" in verdict.detail.to_pylist()[2]
+    found = outcome(NearDuplicates(), *texts)
+    assert found.duplicate_of == [None, "d0", "d0"]
+    assert "with" not in found.detail[1]
+    assert "with d1" in found.detail[2]
 
 
 def test_cut_documents_say_what_went_and_where_it_stands_first() -> None:
     passage = "A passage of some length, é, that stands in three documents. " * 2
     rest = "Here is enough text of its own for the document to stay in the corpus."
-    table = docs("First. " + passage, rest + passage, passage)
-    verdict = ExactSubstrings(min_bytes=100).judge(table)
-    assert verdict.reason.to_pylist() == [None, None, "too_short_after_cut"]
-    assert verdict.duplicate_of.to_pylist() == [None, "d0", "d0"]
-    assert verdict.text.to_pylist()[:2] == ["First. " + passage, rest]
+    found = outcome(ExactSubstrings(min_bytes=100), "First. " + passage, rest + passage, passage)
+    assert found.reason == [None, None, "too_short_after_cut"]
+    assert found.duplicate_of == [None, "d0", "d0"]
+    assert found.kept == {"d0": "First. " + passage, "d1": rest}
     n_bytes = len(passage.encode())
     cut = f"cut {n_bytes} bytes in 1 range; longest from offset 7 of d0"
     short = f"{cut}; 0 characters left, at least 50 needed"
-    assert verdict.detail.to_pylist() == [None, cut, short]
+    assert found.detail == [None, cut, short]
 
 
 def test_a_short_document_that_lost_nothing_stays() -> None:
-    verdict = ExactSubstrings().judge(docs("short", "texts"))
-    assert verdict.reason.to_pylist() == [None, None]
-    assert verdict.text is None
+    found = outcome(ExactSubstrings(), "short", "texts")
+    assert found.reason == [None, None]
+    assert found.kept == {"d0": "short", "d1": "texts"}
 
 
 def test_sixty_one_words_planted_three_hundred_times_stay_once() -> None:
@@ -245,18 +237,15 @@ def test_sixty_one_words_planted_three_hundred_times_stay_once() -> None:
         return " ".join(str(n) for n in rng.integers(0, 10**9, 20))
 
     texts = [f"{neighbors()} {sentence} {neighbors()}" for _ in range(300)]
-    verdict = ExactSubstrings(min_bytes=100).judge(docs(*texts))
-    holding = [i for i, text in enumerate(verdict.text.to_pylist()) if sentence[:100] in text]
-    assert holding == [0]
-    assert verdict.duplicate_of.null_count == 1
+    found = outcome(ExactSubstrings(min_bytes=100), *texts)
+    assert [name for name, text in found.kept.items() if sentence[:100] in text] == ["d0"]
+    assert found.duplicate_of.count(None) == 1
 
 
-def test_stages_judge_chunked_and_empty_tables() -> None:
-    table = docs("a b c d " * 40, "x", "a b c d " * 40)
-    chunked = pa.concat_tables([table.slice(0, 1), table.slice(1, 0), table.slice(1)])
-    for stage in (ExactDocuments(), NearDuplicates(), ExactSubstrings()):
-        one, other = stage.judge(table), stage.judge(chunked)
-        assert one.reason.to_pylist() == other.reason.to_pylist()
-        empty = stage.judge(table.slice(0, 0))
-        assert len(empty.reason) == 0
-    assert ExactSubstrings().judge(chunked).text.to_pylist()[2] == ""
+@pytest.mark.parametrize("stage", [ExactDocuments(), NearDuplicates(), ExactSubstrings()])
+def test_stages_judge_in_any_batches_and_nothing_at_all(stage: GlobalStage) -> None:
+    texts = ["a b c d " * 40, "x", "a b c d " * 40, "", "y z", "", "a b c d " * 40]
+    one, three, all_at_once = (outcome(stage, *texts, judged_at_once=n) for n in (1, 3, 100))
+    assert one == three == all_at_once
+    assert any(one.reason)
+    assert outcome(stage).reason == []
