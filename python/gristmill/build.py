@@ -149,10 +149,10 @@ def prepare(
         if number is not None and number < 1:
             raise RecipeError(f"{name} = {number} is not allowed: at least 1")
     folder = Path(out) if out is not None else loaded.folder / (loaded.out or f"out/{loaded.name}")
-    steps.check_stages(loaded)
     for what in _needed_files(loaded):
         if not what.is_file():
             raise RecipeError(f"{what}: no such file, which the recipe names")
+    steps.check_stages(loaded)
     return Run(loaded, folder.absolute(), workers, engine, limit)
 
 
@@ -161,6 +161,9 @@ def _needed_files(recipe: Recipe) -> Iterator[Path]:
         yield recipe.folder / recipe.card.answers
     if recipe.tokenizer is not None and recipe.tokenizer.load is not None:
         yield recipe.folder / recipe.tokenizer.load
+    substrings = recipe.dedup and recipe.dedup.substrings
+    if substrings and substrings.tokenizer is not None:
+        yield recipe.folder / substrings.tokenizer
 
 
 def plan(run: Run) -> list[FilterJob]:

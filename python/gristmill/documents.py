@@ -17,8 +17,38 @@ import pyarrow as pa
 from gristmill.schema import DOCUMENT
 from gristmill.tables import ArrowFiles
 
+TEXT = pa.schema([DOCUMENT.field("text")])
 
-class Documents(ArrowFiles):
+
+class TextFiles(ArrowFiles):
+    """Texts on disk.
+
+    Args:
+        paths: Arrow files with a column ``text``, large_string without nulls.
+        schema: Their columns.
+    """
+
+    def __init__(self, paths: Iterable[Path], schema: pa.Schema = TEXT) -> None:
+        super().__init__(paths, schema)
+
+    def texts(self) -> Iterator[pa.ChunkedArray]:
+        """The texts, batch by batch."""
+        for batch in self.batches(["text"]):
+            yield batch["text"]
+
+    def numbered(self) -> Iterator[tuple[int, pa.ChunkedArray]]:
+        """The texts, batch by batch, each batch with the row of its first text."""
+        first = 0
+        for texts in self.texts():
+            yield first, texts
+            first += len(texts)
+
+    def text_bytes(self) -> npt.NDArray[np.int64]:
+        """``int64[n]``: UTF-8 bytes of each text, from the offsets; no text is read."""
+        return self.lengths("text")
+
+
+class Documents(TextFiles):
     """All documents of a corpus under construction, in order.
 
     Args:
@@ -27,19 +57,6 @@ class Documents(ArrowFiles):
 
     def __init__(self, paths: Iterable[Path]) -> None:
         super().__init__(paths, DOCUMENT)
-
-    def texts(self) -> Iterator[pa.ChunkedArray]:
-        """The texts, batch by batch."""
-        for batch in self.batches(["text"]):
-            yield batch["text"]
-
-    def text_bytes(self) -> npt.NDArray[np.int64]:
-        """``int64[n]``: UTF-8 bytes of each text, from the offsets; no text is read."""
-        lengths = [
-            np.diff(np.fromfile(path, "<i8", n_rows + 1, offset=offsets))
-            for path, _, offsets, n_rows in self.places("text")
-        ]
-        return np.concatenate([np.empty(0, np.int64), *lengths])
 
     def ids(self) -> pa.ChunkedArray:
         """All ids."""

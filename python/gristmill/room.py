@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 
 LEAST_BYTES = 64 * 2**20
-"""What a stage may take however little is left: below this no kernel can work."""
+"""What a thread may take however little is left: with less no kernel works."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,12 @@ class Room:
     folder: Path
     memory: int | None = None
 
-    def left(self) -> int | None:
-        """Bytes of memory that may still be taken, at least `LEAST_BYTES`."""
+    def left(self, threads: int = 1) -> int | None:
+        """Bytes of memory that some threads may still take, at least `LEAST_BYTES` each."""
         if self.memory is None:
             return None
         pa.default_memory_pool().release_unused()
-        return max(self.memory - rss_bytes(), LEAST_BYTES)
+        return max(self.memory - rss_bytes(), LEAST_BYTES * threads)
 
 
 def peak_rss_bytes() -> int:

@@ -35,7 +35,7 @@ from gristmill.stage import GlobalStage, Stage, Verdict, keep_all
 from gristmill.tables import ArrowFiles, arrow_writer, write_arrow, write_parquet
 from gristmill.units import Record, Units, digest, spill_folder
 
-UNIT_FORMAT = 1
+UNIT_FORMAT = 2
 """Raised when a unit's files change their meaning, so that older ones are not taken up."""
 
 
@@ -119,8 +119,11 @@ def global_stages(recipe: Recipe, threads: int) -> list[tuple[GlobalStage, dict[
         options = {**near.model_dump(), "seed": recipe.seed}
         stages.append((NearDuplicates(**options, threads=threads), options))
     if (substrings := recipe.dedup.substrings) is not None:
-        options = substrings.model_dump()
+        options = substrings.model_dump(exclude_none=True)
         result = {key: value for key, value in options.items() if key != "engine"}
+        if substrings.tokenizer is not None:
+            options["tokenizer"] = recipe.folder / substrings.tokenizer
+            result["tokenizer"] = file_digest(options["tokenizer"])
         stages.append((ExactSubstrings(**options, threads=threads), result))
     return stages
 

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -99,6 +101,14 @@ class ArrowFiles:
                 parts.append(batch.slice(low, stop - first - low))
             first += n_rows
         return pa.concat_tables(parts)
+
+    def lengths(self, column: str) -> npt.NDArray[np.int64]:
+        """``int64[n]``: length of each value of a column of texts or lists, from the offsets alone."""
+        lengths = [
+            np.diff(np.fromfile(path, "<i8", n_rows + 1, offset=offsets))
+            for path, _, offsets, n_rows in self.places(column)
+        ]
+        return np.concatenate([np.empty(0, np.int64), *lengths])
 
     def places(self, column: str) -> list[Place]:
         """Where a column of variable-length values stands, for kernels that map files themselves.

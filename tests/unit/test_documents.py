@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gristmill.documents import Documents
@@ -17,6 +17,7 @@ from surveys import documents, on_disk
 TEXTS = ["one", "", "three é", "", "", "🦀" * 40, "seven", "e", "nine", "", "eleven"]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(TEXTS), max_size=20),
     st.integers(1, 8),
@@ -37,6 +38,7 @@ def test_what_is_read_is_what_was_written(
     assert docs.text_bytes().tolist() == [len(text.encode()) for text in texts]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 10), max_size=30))
 def test_ids_are_found_in_any_order_and_as_often_as_asked_for(tmp_path_factory, rows):
     docs = on_disk(tmp_path_factory.mktemp("docs"), TEXTS)

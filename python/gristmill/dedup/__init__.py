@@ -8,7 +8,12 @@ three global stages of the build, one module each.
 from __future__ import annotations
 
 from gristmill.dedup.copies import ExactDocuments, document_hashes
-from gristmill.dedup.exact import ENGINES, exact_duplicates, find_ranges
+from gristmill.dedup.exact import (
+    ENGINES,
+    exact_duplicate_tokens,
+    exact_duplicates,
+    find_ranges,
+)
 from gristmill.dedup.near import NearDuplicates, find_clusters, near_duplicates
 from gristmill.dedup.substrings import ExactSubstrings
 
@@ -18,6 +23,7 @@ __all__ = [
     "ExactSubstrings",
     "NearDuplicates",
     "document_hashes",
+    "exact_duplicate_tokens",
     "exact_duplicates",
     "find_clusters",
     "find_ranges",
