@@ -66,8 +66,7 @@ pub(crate) fn find(
     for seed in SEEDS {
         if let Some(windows) = Search::new(corpus, options, seed)?.windows()? {
             for &found in &windows {
-                // Those shorter than a character one by one: a range may start after the first.
-                for mut part in split(found, corpus.unit() as u64, options.min_bytes < 4) {
+                for mut part in found.parts(options.min_bytes, corpus.unit()) {
                     if ranges.asks_for_first(part.start) {
                         part.first = first_occurrence(&windows, part.first);
                     }
@@ -78,14 +77,6 @@ pub(crate) fn find(
         }
     }
     suffix_windows::find(corpus, options, ranges)
-}
-
-/// All of `windows`, or each of them.
-fn split(windows: Windows, unit: u64, singly: bool) -> impl Iterator<Item = Windows> {
-    let Windows { start, last, first } = windows;
-    let step = if singly { unit } else { last - start + unit };
-    let part = move |at| Windows { start: at, last: at + step - unit, first: first + at - start };
-    (start..=last).step_by(step as usize).map(part)
 }
 
 /// Follow the copies of the window at `position` down to the one that is no copy.

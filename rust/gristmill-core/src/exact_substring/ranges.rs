@@ -29,6 +29,21 @@ pub(crate) struct Windows {
     pub(crate) first: u64,
 }
 
+impl Windows {
+    /// All of them, or each of them: those shorter than a character are given one by one, because a
+    /// range may start after its first window.
+    pub(crate) fn parts(self, min_bytes: usize, unit: usize) -> impl Iterator<Item = Self> {
+        let Self { start, last, first } = self;
+        let unit = unit as u64;
+        let step = if min_bytes < LONGEST_CHARACTER { unit } else { last - start + unit };
+        let part = move |at| Self { start: at, last: at + step - unit, first: first + at - start };
+        (start..=last).step_by(step as usize).map(part)
+    }
+}
+
+/// Bytes of the longest character.
+pub(crate) const LONGEST_CHARACTER: usize = 4;
+
 /// Collects duplicate windows and merges them into ranges.
 pub(crate) struct Ranges<'a> {
     corpus: &'a Corpus<'a>,
