@@ -75,7 +75,7 @@ def exact_command(
     engine: Annotated[
         str, typer.Option(help="winnowing or suffix-array; the result is the same.")
     ] = "winnowing",
-    memory: Memory = "8GiB",
+    memory: Memory = "4GiB",
     threads: Threads = 1,
     as_json: Json = False,
 ) -> None:

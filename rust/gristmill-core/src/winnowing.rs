@@ -65,7 +65,7 @@ pub(crate) fn find(
     }
     for seed in SEEDS {
         if let Some(windows) = Search::new(corpus, options, seed)?.windows()? {
-            for &found in &windows {
+            for &found in windows.iter().flatten() {
                 for mut part in found.parts(options.min_bytes, corpus.unit()) {
                     if ranges.asks_for_first(part.start) {
                         part.first = first_occurrence(&windows, part.first);
@@ -79,12 +79,25 @@ pub(crate) fn find(
     suffix_windows::find(corpus, options, ranges)
 }
 
+/// All duplicate windows, in order and disjoint, each with an earlier copy; a vector for each
+/// `1 << CLAIM_BITS` bytes of the corpus.
+type Found = Vec<Vec<Windows>>;
+
 /// Follow the copies of the window at `position` down to the one that is no copy.
-fn first_occurrence(windows: &[Windows], mut position: u64) -> u64 {
-    while let Some(before) = windows.partition_point(|one| one.start <= position).checked_sub(1)
-        && windows[before].last >= position
-    {
-        position = windows[before].first + (position - windows[before].start);
+fn first_occurrence(found: &Found, mut position: u64) -> u64 {
+    let copy_of = |position: u64| {
+        let bucket = (position >> CLAIM_BITS) as usize;
+        let after = found[bucket].partition_point(|one| one.start <= position);
+        // The last windows of a bucket may reach into the next one.
+        let before = match after {
+            0 => bucket.checked_sub(1).and_then(|bucket| found[bucket].last()),
+            after => Some(&found[bucket][after - 1]),
+        };
+        let windows = before.filter(|one| one.last >= position)?;
+        Some(windows.first + (position - windows.start))
+    };
+    while let Some(earlier) = copy_of(position) {
+        position = earlier;
     }
     position
 }
@@ -112,9 +125,8 @@ impl<'a> Search<'a> {
         Ok(Self { corpus, window: options.min_bytes, seed, plan, room })
     }
 
-    /// All duplicate windows, in order and disjoint, each with an earlier copy; None when a hash
-    /// collided.
-    fn windows(&self) -> Result<Option<Vec<Windows>>> {
+    /// All duplicate windows; None when a hash collided.
+    fn windows(&self) -> Result<Option<Found>> {
         let (entries, repeats) = self.entries()?;
         let mut claims = repeats;
         claims.extend(self.claims(&entries)?);
@@ -208,15 +220,16 @@ impl<'a> Search<'a> {
         Ok(done)
     }
 
-    fn prove(&self, claims: &[Stretch<4>]) -> Result<Option<Vec<Windows>>> {
+    fn prove(&self, claims: &[Stretch<4>]) -> Result<Option<Found>> {
         let collided = AtomicBool::new(false);
         let proved = (0..self.n_claim_buckets()).into_par_iter().map(|bucket| {
             let proved = self.prove_bucket(bucket, claims)?;
             collided.fetch_or(proved.is_none(), Relaxed);
             Ok(proved.unwrap_or_default())
         });
-        let proved: Vec<Vec<Windows>> = proved.collect::<Result<_>>()?;
-        Ok((!collided.into_inner()).then(|| join(proved, self.corpus.unit() as u64)))
+        let mut found: Found = proved.collect::<Result<_>>()?;
+        make_disjoint(&mut found, self.corpus.unit() as u64);
+        Ok((!collided.into_inner()).then_some(found))
     }
 
     fn prove_bucket(&self, bucket: usize, claims: &[Stretch<4>]) -> Result<Option<Vec<Windows>>> {
@@ -231,16 +244,16 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Put the windows of all buckets together; the last ones of a bucket may reach into the next.
-fn join(proved: Vec<Vec<Windows>>, unit: u64) -> Vec<Windows> {
-    let mut windows: Vec<Windows> = Vec::with_capacity(proved.iter().map(Vec::len).sum());
-    for found in proved.into_iter().flatten() {
-        let after = windows.last().map_or(0, |last| last.last + unit);
-        let known = after.saturating_sub(found.start);
-        if found.start + known <= found.last {
-            let (start, first) = (found.start + known, found.first + known);
-            windows.push(Windows { start, first, ..found });
+/// Leave out what the last windows of the bucket before have reached.
+fn make_disjoint(found: &mut Found, unit: u64) {
+    let mut end = 0;
+    for windows in found {
+        windows.retain(|one| one.last >= end);
+        if let Some(one) = windows.first_mut()
+            && one.start < end
+        {
+            (one.start, one.first) = (end, one.first + end - one.start);
         }
+        end = windows.last().map_or(end, |last| last.last + unit);
     }
-    windows
 }
