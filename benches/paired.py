@@ -44,20 +44,21 @@ def texts(n_bytes: int, path: str | None = None) -> list[str]:
 
 
 def measure(work: Callable[[], object]) -> dict[str, float]:
-    """CPU and wall seconds of `work`, and what it added to the peak resident memory, in MB."""
+    """CPU and wall seconds of `work`; peak resident memory in MB, what `work` added and in all."""
     before = resource.getrusage(resource.RUSAGE_SELF)
     started = time.perf_counter()
     work()
     wall = time.perf_counter() - started
     after = resource.getrusage(resource.RUSAGE_SELF)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"cpu_s": cpu, "wall_s": wall, "peak_mb": (after.ru_maxrss - before.ru_maxrss) / 1024}
+    added, in_all = after.ru_maxrss - before.ru_maxrss, after.ru_maxrss
+    return {"cpu_s": cpu, "wall_s": wall, "peak_mb": added / 1024, "rss_mb": in_all / 1024}
 
 
 def run_side(script: str, side: str, arguments: Sequence[str]) -> dict[str, float]:
     """Run one side of a benchmark in a process of its own and read the figures it prints."""
     command = [sys.executable, script, "--side", side, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return figures
 

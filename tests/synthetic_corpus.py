@@ -177,7 +177,7 @@ def list_files(out: Path) -> dict[str, dict[str, Any]]:
 def _write_documents(path: Path, docs: Sequence[Doc]) -> None:
     names = schema.DOCUMENT.names
     columns = {name: [getattr(doc, name) for doc in docs] for name in names}
-    write_parquet(path, pa.table(columns, schema.DOCUMENT))
+    write_parquet(path, [pa.table(columns, schema.DOCUMENT)], schema.DOCUMENT)
 
 
 def _write_ledger(path: Path, docs: Sequence[Doc]) -> None:
@@ -186,7 +186,7 @@ def _write_ledger(path: Path, docs: Sequence[Doc]) -> None:
     wide = schema.LEDGER
     for name in extra:
         wide = wide.append(pa.field(name, pa.float64()))
-    write_parquet(path, pa.Table.from_pylist(rows, wide))
+    write_parquet(path, [pa.Table.from_pylist(rows, wide)], wide)
 
 
 def _ledger_row(doc: Doc) -> dict[str, Any]:

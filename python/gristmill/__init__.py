@@ -20,7 +20,7 @@ __version__ = version("gristmill")
 
 from gristmill.build import build
 from gristmill.corpus import Corpus
-from gristmill.dedup import exact_duplicates, near_duplicates
+from gristmill.dedup import exact_duplicate_tokens, exact_duplicates, near_duplicates
 from gristmill.errors import GristmillError
 from gristmill.evaluate import evaluate
 from gristmill.export import export
@@ -39,6 +39,7 @@ __all__ = [
     "__version__",
     "build",
     "evaluate",
+    "exact_duplicate_tokens",
     "exact_duplicates",
     "export",
     "find_pii",

@@ -13,10 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -27,14 +30,15 @@ from gristmill.corpus import Corpus
 from gristmill.engines import check_engine, run_all
 from gristmill.errors import DataRefusedError, GristmillError, RecipeError
 from gristmill.files import write_json
-from gristmill.ledger import Tally, peak_rss_bytes
+from gristmill.ledger import Tally
 from gristmill.progress import progress, say
 from gristmill.recipe import Recipe, load_recipe
+from gristmill.room import peak_rss_bytes
 from gristmill.schema import LEDGER
 from gristmill.shards.write import write_shards
 from gristmill.sources import Split, later_repeats
 from gristmill.steps import FilterJob, WriteJob, key_of
-from gristmill.tables import read_parts, write_parquet
+from gristmill.tables import read_parts, row_groups, write_parquet
 from gristmill.tokenizer import Tokenizer
 from gristmill.trace import build_index
 from gristmill.units import Record, Units, sweep
@@ -145,10 +149,10 @@ def prepare(
         if number is not None and number < 1:
             raise RecipeError(f"{name} = {number} is not allowed: at least 1")
     folder = Path(out) if out is not None else loaded.folder / (loaded.out or f"out/{loaded.name}")
-    steps.check_stages(loaded)
     for what in _needed_files(loaded):
         if not what.is_file():
             raise RecipeError(f"{what}: no such file, which the recipe names")
+    steps.check_stages(loaded)
     return Run(loaded, folder.absolute(), workers, engine, limit)
 
 
@@ -157,6 +161,9 @@ def _needed_files(recipe: Recipe) -> Iterator[Path]:
         yield recipe.folder / recipe.card.answers
     if recipe.tokenizer is not None and recipe.tokenizer.load is not None:
         yield recipe.folder / recipe.tokenizer.load
+    substrings = recipe.dedup and recipe.dedup.substrings
+    if substrings and substrings.tokenizer is not None:
+        yield recipe.folder / substrings.tokenizer
 
 
 def plan(run: Run) -> list[FilterJob]:
@@ -199,7 +206,7 @@ def _refuse_bad(run: Run) -> None:
 
 def _refuse_same_ids(run: Run, records: list[Record]) -> None:
     """Two documents of one id in different splits: the ledger could not tell them apart."""
-    ids = steps.documents_of(run.out, records)["id"]
+    ids = steps.documents_of(run.out, records).ids()
     repeats = ids.filter(later_repeats(ids))
     if len(repeats):
         raise DataRefusedError(
@@ -213,17 +220,15 @@ def deduplicate(run: Run, inputs: list[Record]) -> list[list[Record]]:
     """Let each global stage judge what the one before it left; one list of records a stage."""
     done: list[list[Record]] = []
     for stage, options in steps.global_stages(run.recipe, threads=run.workers):
-        with progress(stage.name, unit="docs") as advance:
-            record = run.take(steps.global_unit(run.out, stage, options, inputs))
-            advance(record.stats["stages"][0]["docs_in"])
-        inputs = [record]
+        memory = run.recipe.limits.memory
+        inputs = [run.take(steps.global_unit(run.out, stage, options, inputs, memory))]
         done.append(inputs)
     return done
 
 
 def scrub_and_write(run: Run, inputs: list[Record]) -> list[Record]:
     """Scrub personal data and write `documents/`, one part a unit."""
-    n_bytes = ledger.text_bytes(steps.documents_of(run.out, inputs))
+    n_bytes = steps.documents_of(run.out, inputs).text_bytes()
     cuts = [0, *_cuts(n_bytes), len(n_bytes)] if len(n_bytes) else [0, 0]
     jobs = [
         WriteJob(run.out, run.recipe, tuple(inputs), part, start, stop)
@@ -237,11 +242,11 @@ def scrub_and_write(run: Run, inputs: list[Record]) -> list[Record]:
     return records
 
 
-def _cuts(n_bytes: pa.ChunkedArray) -> list[int]:
+def _cuts(n_bytes: npt.NDArray[np.int64]) -> list[int]:
     """Rows at which a new part begins: where the running size enters another `PART_BYTES`."""
-    ends = pc.cumulative_sum(n_bytes.combine_chunks())
-    part = pc.divide(pc.subtract(ends, n_bytes.combine_chunks()), PART_BYTES).to_numpy()
-    return [row for row in range(1, len(part)) if part[row] != part[row - 1]]
+    part = (np.cumsum(n_bytes) - n_bytes) // PART_BYTES
+    cuts: list[int] = (np.flatnonzero(np.diff(part)) + 1).tolist()
+    return cuts
 
 
 def write_ledger(
@@ -253,10 +258,9 @@ def write_ledger(
         later = [steps.findings_of(run.out, records) for records in (*unique, documents)]
         rows = ledger.compose(steps.ledgers_of(run.out, filtered), later)
         paths, n_rows = [], 0
-        for part, table in enumerate(_regroup(rows, LEDGER_ROWS)):
+        for part, tables in groupby(_numbered(rows), key=itemgetter(0)):
             paths.append(run.out / f"ledger/part-{part:05}.parquet")
-            write_parquet(paths[-1], table)
-            n_rows += len(table)
+            n_rows += write_parquet(paths[-1], row_groups(table for _, table in tables), LEDGER)
         return paths, {"docs_in": n_rows}
 
     inputs = [record.key for records in (filtered, *unique, documents) for record in records]
@@ -267,16 +271,12 @@ def write_ledger(
         _refuse_nothing_left(run)
 
 
-def _regroup(tables: Iterator[pa.Table], n_rows: int) -> Iterator[pa.Table]:
-    """Join small tables until each has about `n_rows` rows."""
-    waiting: list[pa.Table] = [LEDGER.empty_table()]
+def _numbered(tables: Iterator[pa.Table]) -> Iterator[tuple[int, pa.Table]]:
+    """Say of each table in which part of the ledger it stands."""
+    first = 0
     for table in tables:
-        waiting.append(table)
-        if sum(map(len, waiting)) >= n_rows:
-            yield pa.concat_tables(waiting).combine_chunks()
-            waiting = [LEDGER.empty_table()]
-    if any(map(len, waiting)):
-        yield pa.concat_tables(waiting).combine_chunks()
+        yield first // LEDGER_ROWS, table
+        first += len(table)
 
 
 def _refuse_nothing_left(run: Run) -> None:

@@ -6,17 +6,16 @@ the next stage is found by counting the kept ones; no join, no lookup.
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from gristmill.errors import IntegrityError
+from gristmill.room import peak_rss_bytes
 from gristmill.schema import LEDGER
 from gristmill.stage import Stage, Verdict
 
@@ -32,7 +31,8 @@ class Tally:
     """Documents and bytes into and out of one stage, and its cost.
 
     `docs_kept` is derived, so ``docs_in = kept + dropped`` cannot be broken by counting twice; the
-    build checks it against the rows that are really there.
+    build checks it against the rows that are really there. `noted` is what a stage has to say of
+    itself besides.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Tally:
     dropped: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     peak_rss_bytes: int = 0
+    noted: dict[str, Any] = field(default_factory=dict)
 
     @property
     def docs_kept(self) -> int:
@@ -57,27 +58,28 @@ class Tally:
             self.dropped[reason] = self.dropped.get(reason, 0) + n_docs
         self.seconds += other.seconds
         self.peak_rss_bytes = max(self.peak_rss_bytes, other.peak_rss_bytes)
+        self.noted |= other.noted
 
     def as_dict(self) -> dict[str, Any]:
         """The form of `run.json`."""
+        counts = asdict(self)
+        noted = counts.pop("noted")
         dropped = dict(sorted(self.dropped.items()))
         return {
-            **asdict(self),
+            **counts,
             "docs_kept": self.docs_kept,
             "dropped": dropped,
             "seconds": round(self.seconds, 3),
+            **noted,
         }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Tally:
         """Read what `as_dict` wrote."""
-        return cls(**{key: value for key, value in data.items() if key != "docs_kept"})
-
-
-def peak_rss_bytes() -> int:
-    """The largest resident memory of this process so far."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+        names = {spec.name for spec in fields(cls)}
+        noted = {key: value for key, value in data.items() if key not in {*names, "docs_kept"}}
+        counts = {key: value for key, value in data.items() if key in names}
+        return cls(**counts, noted=noted)
 
 
 def text_bytes(docs: pa.Table) -> pa.ChunkedArray:
@@ -175,12 +177,22 @@ def _whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
-def compose(ledgers: Iterator[pa.Table], later: Sequence[pa.Table]) -> Iterator[pa.Table]:
+class Rows(Protocol):
+    """A table, or something on disk that gives parts of one."""
+
+    def __len__(self) -> int: ...
+
+    def slice(self, start: int, length: int, /) -> pa.Table:
+        """The rows from `start` on, at most `length`."""
+        ...
+
+
+def compose(ledgers: Iterator[pa.Table], later: Sequence[Rows]) -> Iterator[pa.Table]:
     """Yield the final ledger, part by part.
 
     Args:
         ledgers: Rows of all documents read, in order, with the findings of the streaming stages.
-        later: Findings of the later stages, one table per stage, in the order they ran.
+        later: Findings of the later stages, in the order they ran.
     """
     cursors = [0] * len(later)
     for ledger in ledgers:

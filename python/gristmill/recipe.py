@@ -97,12 +97,35 @@ class NearOptions(Options):
 
 
 class SubstringsOptions(Options):
-    """Exact repeats of at least `min_bytes` bytes."""
+    """Exact repeats of at least `min_bytes` bytes, or `min_tokens` tokens."""
 
-    min_bytes: int = Field(default=100, ge=8)
+    min_bytes: int | None = Field(default=None, ge=8)
+    """Bytes of the shortest repeat that is cut: 100 unless tokens are counted."""
+    min_tokens: int | None = Field(default=None, ge=8)
+    """The same in tokens of `tokenizer`: 50 when only that is given."""
+    tokenizer: str | None = None
+    """Path of the `tokenizer.json` that counts tokens."""
     min_remaining: int = Field(default=50, ge=0)
-    """Characters that must be left of a document after cutting."""
+    """Characters that must be left of a document after cutting, unless one piece is long enough."""
+    joints: Literal["exclude", "include"] = "exclude"
+    """Whether passages count that repeat only across the joints that cutting makes."""
+    verify: bool = False
+    """Scan what is left again, and fail when a passage repeats."""
     engine: Literal["winnowing", "suffix-array"] = "winnowing"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_threshold(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        tokens = [key for key in ("min_tokens", "tokenizer") if data.get(key) is not None]
+        if not tokens:
+            return {"min_bytes": 100} | data
+        if data.get("min_bytes") is not None:
+            raise ValueError(f"min_bytes and {tokens[0]} exclude each other; give one of them")
+        if "tokenizer" not in tokens:
+            raise ValueError("min_tokens needs a tokenizer; name the tokenizer.json that counts")
+        return {"min_tokens": 50} | data
 
 
 class DedupOptions(Options):

@@ -2,16 +2,20 @@
 
 A stage never removes a row itself. It says of every document whether it goes on, and with which
 text; `build` applies the verdict and writes the ledger row, so nothing can disappear uncounted.
-*Streaming* stages judge any batch alone; *global* ones need the whole set in order ("first" means
-first in that order).
+*Streaming* stages judge any batch alone. *Global* ones need the whole set in order ("first" means
+first in that order): they survey it on disk, then judge it batch by batch as the others do, so that
+none has to hold it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import pyarrow as pa
+
+from gristmill.documents import Documents
+from gristmill.room import Room
 
 Column: TypeAlias = "pa.Array | pa.ChunkedArray"
 
@@ -45,6 +49,34 @@ class Stage(Protocol):
 
     def judge(self, docs: pa.Table) -> Verdict:
         """Judge every document of a table with the columns of `schema.DOCUMENT`."""
+        ...
+
+
+class Judge(Stage, Protocol):
+    """Judges the documents that were surveyed: the same ones in the same order, in any batches."""
+
+    def finish(self, left: Documents) -> dict[str, Any]:
+        """Look at what is left when all are judged.
+
+        Returns:
+            What `run.json` is to say of the stage besides its counts.
+
+        Raises:
+            IntegrityError: What is left is not what the stage promises.
+        """
+        ...
+
+
+class GlobalStage(Protocol):
+    """A step of the build that needs all documents before it can judge one."""
+
+    @property
+    def name(self) -> str:
+        """The stage's name in the ledger, `run.json` and the recipe."""
+        ...
+
+    def survey(self, docs: Documents, room: Room) -> Judge:
+        """Look at all documents within the memory and disk that `room` grants."""
         ...
 
 

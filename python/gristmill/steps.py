@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,22 +18,24 @@ import pyarrow.compute as pc
 from gristmill import __version__
 from gristmill.config import fingerprint
 from gristmill.dedup import ExactDocuments, ExactSubstrings, NearDuplicates
+from gristmill.documents import Documents
 from gristmill.errors import DataRefusedError
-from gristmill.files import atomic_write
 from gristmill.filters.language import LanguageFilter
 from gristmill.filters.quality import QualityFilter
 from gristmill.ledger import FINDINGS, Tally, apply, first_findings, overlay, text_bytes
 from gristmill.licenses import LicenseGate
 from gristmill.normalize import Normalize
 from gristmill.pii import Scrub
+from gristmill.progress import progress
 from gristmill.recipe import Recipe, SourceOptions
+from gristmill.room import Room, peak_rss_bytes
 from gristmill.schema import DOCUMENT, LEDGER
 from gristmill.sources import Batch, Source, Split, open_source
-from gristmill.stage import Stage, Verdict, keep_all
-from gristmill.tables import BATCH_ROWS, map_arrow, write_arrow, write_parquet
-from gristmill.units import Record, Units, digest
+from gristmill.stage import GlobalStage, Stage, Verdict, keep_all
+from gristmill.tables import ArrowFiles, arrow_writer, write_arrow, write_parquet
+from gristmill.units import Record, Units, digest, spill_folder
 
-UNIT_FORMAT = 1
+UNIT_FORMAT = 2
 """Raised when a unit's files change their meaning, so that older ones are not taken up."""
 
 
@@ -107,19 +108,22 @@ def streaming_stages(recipe: Recipe, source: str) -> list[Stage]:
     return stages
 
 
-def global_stages(recipe: Recipe, threads: int) -> list[tuple[Stage, dict[str, Any]]]:
+def global_stages(recipe: Recipe, threads: int) -> list[tuple[GlobalStage, dict[str, Any]]]:
     """The stages that need the whole set, in order, each with the options its key depends on."""
     if recipe.dedup is None:
         return []
-    stages: list[tuple[Stage, dict[str, Any]]] = []
+    stages: list[tuple[GlobalStage, dict[str, Any]]] = []
     if recipe.dedup.documents is not None:
         stages.append((ExactDocuments(), {}))
     if (near := recipe.dedup.near) is not None:
         options = {**near.model_dump(), "seed": recipe.seed}
         stages.append((NearDuplicates(**options, threads=threads), options))
     if (substrings := recipe.dedup.substrings) is not None:
-        options = substrings.model_dump()
+        options = substrings.model_dump(exclude_none=True)
         result = {key: value for key, value in options.items() if key != "engine"}
+        if substrings.tokenizer is not None:
+            options["tokenizer"] = recipe.folder / substrings.tokenizer
+            result["tokenizer"] = file_digest(options["tokenizer"])
         stages.append((ExactSubstrings(**options, threads=threads), result))
     return stages
 
@@ -159,10 +163,7 @@ def _filter(job: FilterJob) -> tuple[list[Path], dict[str, Any]]:
     stages = streaming_stages(job.recipe, job.source)
     tallies = {name: Tally(name) for name in ("read", *(stage.name for stage in stages))}
     paths = [job.root / f".work/filter/{job.key}.{kind}.arrow" for kind in ("docs", "ledger")]
-    with ExitStack() as files:
-        docs_file, ledger_file = (files.enter_context(atomic_write(path)) for path in paths)
-        docs_out = files.enter_context(pa.ipc.new_file(docs_file, DOCUMENT))
-        ledger_out = files.enter_context(pa.ipc.new_file(ledger_file, LEDGER))
+    with arrow_writer(paths[0], DOCUMENT) as docs_out, arrow_writer(paths[1], LEDGER) as ledger_out:
         started = time.monotonic()
         for batch in _batches(source, job):
             tallies["read"].seconds += time.monotonic() - started
@@ -170,9 +171,9 @@ def _filter(job: FilterJob) -> tuple[list[Path], dict[str, Any]]:
                 _refuse(batch.bad, job.source)
             docs = _count_read(batch, tallies["read"])
             kept, findings = _judge_all(stages, docs, tallies)
-            docs_out.write_table(kept.cast(DOCUMENT), max_chunksize=BATCH_ROWS)
-            ledger_out.write_table(_ledger_rows(docs, findings))
-            ledger_out.write_table(_bad_rows(batch.bad))
+            docs_out.write(kept)
+            ledger_out.write(_ledger_rows(docs, findings))
+            ledger_out.write(_bad_rows(batch.bad))
             started = time.monotonic()
     return paths, {"source": job.source, "stages": [one.as_dict() for one in tallies.values()]}
 
@@ -242,43 +243,66 @@ def _bad_rows(bad: pa.Table) -> pa.Table:
     return pa.table(columns, schema=LEDGER)
 
 
-def documents_of(root: Path, records: Iterable[Record]) -> pa.Table:
-    """The documents that some units left, mapped from disk."""
-    return _mapped(root, records, ".docs.arrow", DOCUMENT)
+def documents_of(root: Path, records: Iterable[Record]) -> Documents:
+    """The documents that some units left."""
+    return Documents(_files(root, records, ".docs.arrow"))
 
 
-def findings_of(root: Path, records: Iterable[Record]) -> pa.Table:
-    """The findings that some units left, mapped from disk."""
-    return _mapped(root, records, ".findings.arrow", FINDINGS)
+def findings_of(root: Path, records: Iterable[Record]) -> ArrowFiles:
+    """The findings that some units left."""
+    return ArrowFiles(_files(root, records, ".findings.arrow"), FINDINGS)
 
 
 def ledgers_of(root: Path, records: Iterable[Record]) -> Iterator[pa.Table]:
-    """The ledger rows that filter units left, unit by unit."""
-    for record in records:
-        yield _mapped(root, [record], ".ledger.arrow", LEDGER)
+    """The ledger rows that filter units left, batch by batch."""
+    yield from ArrowFiles(_files(root, records, ".ledger.arrow"), LEDGER).batches()
 
 
-def _mapped(root: Path, records: Iterable[Record], suffix: str, schema: pa.Schema) -> pa.Table:
-    names = [name for record in records for name in record.files if name.endswith(suffix)]
-    return pa.concat_tables([schema.empty_table(), *(map_arrow(root / name) for name in names)])
+def _files(root: Path, records: Iterable[Record], suffix: str) -> list[Path]:
+    return [root / name for record in records for name in record.files if name.endswith(suffix)]
 
 
 def global_unit(
-    root: Path, stage: Stage, options: dict[str, Any], inputs: Sequence[Record]
+    root: Path,
+    stage: GlobalStage,
+    options: dict[str, Any],
+    inputs: Sequence[Record],
+    memory: int | None = None,
 ) -> Record:
-    """Let a global stage judge all documents that `inputs` left."""
+    """Let a global stage survey and judge all documents that `inputs` left."""
     key = key_of(stage.name, options, [record.key for record in inputs])
+    docs_path, findings_path = (
+        root / f".work/{stage.name}/{key}.{kind}.arrow" for kind in ("docs", "findings")
+    )
 
     def work() -> tuple[list[Path], dict[str, Any]]:
-        kept, findings, tally = apply(stage, documents_of(root, inputs))
-        docs_path, findings_path = (
-            root / f".work/{stage.name}/{key}.{kind}.arrow" for kind in ("docs", "findings")
-        )
-        write_arrow(docs_path, [kept], DOCUMENT)
-        write_arrow(findings_path, [findings], FINDINGS)
+        started = time.monotonic()
+        docs = documents_of(root, inputs)
+        with spill_folder(root) as folder:
+            judge = stage.survey(docs, Room(folder, memory))
+            tally = _judge_batches(judge, docs, docs_path, findings_path)
+            tally.noted = judge.finish(Documents([docs_path]))
+        tally.seconds = time.monotonic() - started
+        tally.peak_rss_bytes = peak_rss_bytes()
         return [docs_path, findings_path], {"stages": [tally.as_dict()]}
 
     return Units(root).do(key, work)
+
+
+def _judge_batches(judge: Stage, docs: Documents, docs_path: Path, findings_path: Path) -> Tally:
+    total = Tally(judge.name)
+    with (
+        arrow_writer(docs_path, DOCUMENT) as docs_out,
+        arrow_writer(findings_path, FINDINGS) as findings_out,
+        progress(judge.name, total=len(docs), unit="docs") as advance,
+    ):
+        for batch in docs.batches():
+            kept, findings, tally = apply(judge, batch)
+            docs_out.write(kept)
+            findings_out.write(findings)
+            total.add(tally)
+            advance(len(batch))
+    return total
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +338,7 @@ def _write(job: WriteJob) -> tuple[list[Path], dict[str, Any]]:
         docs, findings, tally = apply(Scrub(mask=tuple(job.recipe.pii.mask)), docs)
         tallies.append(tally.as_dict())
     part = job.root / f"documents/part-{job.part:05}.parquet"
-    write_parquet(part, docs)
+    write_parquet(part, [docs], DOCUMENT)
     path = job.root / f".work/write/{job.key}.findings.arrow"
     write_arrow(path, [findings], FINDINGS)
     return [part, path], {"stages": tallies, "documents": len(docs)}

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ from gristmill._core import Xxh3
 from gristmill.files import write_json
 
 CHUNK_BYTES = 8 * 2**20
+
+SPILL = ".work/spill"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +113,20 @@ class Units:
                 path.unlink()
 
 
+@contextmanager
+def spill_folder(root: Path) -> Iterator[Path]:
+    """A folder below `root` for files that only one step needs; gone when the block ends."""
+    folder = root / SPILL
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def sweep(root: Path) -> None:
-    """Remove what a killed run left half-written below `root`."""
+    """Remove what a killed run left half-written, or spilled, below `root`."""
+    shutil.rmtree(root / SPILL, ignore_errors=True)
     for folder, _, names in os.walk(root):
         for name in names:
             if name.endswith(".partial"):

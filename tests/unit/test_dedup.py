@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -11,47 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import naive_dedup as naive
 from gristmill import dedup
 from gristmill.dedup import ExactDocuments, ExactSubstrings, NearDuplicates
+from gristmill.stage import GlobalStage
+from surveys import outcome
 
 ENGINES = pytest.mark.parametrize("engine", dedup.ENGINES)
-
-
-def naive_ranges(texts: list[str], min_bytes: int) -> list[tuple[int, int, int]]:
-    """The definition: mark each window seen before, merge, shrink to characters."""
-    seen: set[bytes] = set()
-    ranges = []
-    for document, text in enumerate(texts):
-        data = text.encode()
-        marked = bytearray(len(data))
-        for start in range(len(data) - min_bytes + 1):
-            window = data[start : start + min_bytes]
-            if window in seen:
-                marked[start : start + min_bytes] = b"x" * min_bytes
-            seen.add(window)
-        for match in re.finditer(b"x+", marked):
-            start, end = match.span()
-            while start < end and data[start] & 0xC0 == 0x80:
-                start += 1
-            while start < end < len(data) and data[end] & 0xC0 == 0x80:
-                end -= 1
-            if start < end:
-                ranges.append((document, start, end))
-    return ranges
 
 
 def ranges(texts: dedup.Texts, **options: object) -> list[tuple[int, int, int]]:
     found = dedup.exact_duplicates(texts, **options)
     return list(zip(*(column.to_pylist() for column in found.columns), strict=True))
-
-
-def docs(*texts: str) -> pa.Table:
-    return pa.table(
-        {
-            "id": [f"d{i}" for i in range(len(texts))],
-            "text": pa.array(texts, pa.large_string()),
-        }
-    )
 
 
 words = st.lists(st.sampled_from("aé€🦀b "), max_size=40).map("".join)
@@ -60,8 +29,59 @@ words = st.lists(st.sampled_from("aé€🦀b "), max_size=40).map("".join)
 @settings(max_examples=150, deadline=None)
 @given(st.lists(words, max_size=6), st.integers(1, 20), st.sampled_from(dedup.ENGINES))
 def test_ranges_are_those_of_the_definition(texts: list[str], min_bytes: int, engine: str) -> None:
-    found = ranges(texts, min_bytes=min_bytes, engine=engine)
-    assert found == naive_ranges(texts, min_bytes)
+    data = [text.encode() for text in texts]
+    expected = naive.on_characters(data, naive.ranges(data, min_bytes))
+    assert ranges(texts, min_bytes=min_bytes, engine=engine) == expected
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.lists(st.sampled_from([0, 1, 256, 65_535]), max_size=30), max_size=6),
+    st.integers(1, 9),
+    st.sampled_from([pa.list_(pa.uint16()), pa.large_list(pa.uint32()), pa.list_(pa.int64())]),
+    st.sampled_from(dedup.ENGINES),
+)
+def test_ranges_of_tokens_are_those_of_the_definition(
+    ids: list[list[int]], min_tokens: int, kind: pa.DataType, engine: str
+) -> None:
+    found = dedup.exact_duplicate_tokens(pa.array(ids, kind), min_tokens, engine)
+    assert [tuple(row.values()) for row in found.to_pylist()] == naive.ranges(ids, min_tokens)
+    assert found.schema.types == [pa.uint32(), pa.uint64(), pa.uint64()]
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [[1, 2, 3], [], [9, 1, 2, 3]],
+        [[70_000, 2, 3], [], [9, 70_000, 2, 3]],
+        [np.array([1, 2, 3]), np.array([], int), np.array([9, 1, 2, 3])],
+        pa.array([[7], [1, 2, 3], None, [9, 1, 2, 3]], pa.list_(pa.uint8())).slice(1),
+        pa.chunked_array([[[1, 2, 3], []], [], [[9, 1, 2, 3]]], pa.large_list(pa.int32())),
+        pl.Series([[1, 2, 3], [], [9, 1, 2, 3]]),
+    ],
+)
+def test_all_ways_of_holding_token_ids_are_taken(ids: dedup.exact.TokenIds) -> None:
+    found = dedup.exact_duplicate_tokens(ids, min_tokens=3).to_pylist()
+    assert found == [{"document": 2, "start": 1, "end": 4}]
+
+
+@pytest.mark.parametrize(
+    ("ids", "error", "words"),
+    [
+        ("some text", TypeError, "encode it first"),
+        (["some text"], TypeError, "expected lists of token ids"),
+        ([1, 2], TypeError, "expected lists of token ids"),
+        (pa.array([["a"]]), TypeError, "got list"),
+        ([[1, -1]], ValueError, "-1 not in range: 0 to 4294967295"),
+        ([[2**32]], ValueError, "4294967296 not in range"),
+        ([[1, None]], ValueError, "1 token ids are null"),
+    ],
+)
+def test_what_is_no_list_of_token_ids_is_refused(
+    ids: dedup.exact.TokenIds, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        dedup.exact_duplicate_tokens(ids)
 
 
 @settings(max_examples=50, deadline=None)
@@ -109,12 +129,29 @@ def test_pathological_texts_are_linear_and_right(engine: str) -> None:
     assert ranges([latin.decode("latin-1")], engine=engine) == []
     assert ranges(["", "", ""], engine=engine) == []
     assert ranges(["a\0b" * 50] * 2, engine=engine, min_bytes=150) == [(1, 0, 150)]
-    assert ranges(["abc", "abc"], engine=engine, min_bytes=2**62) == []
+    for endless in (2**62, 2**64, 10**30):
+        assert ranges(["abc", "abc"], engine=engine, min_bytes=endless) == []
+        assert len(dedup.exact_duplicate_tokens([[1, 2], [1, 2]], endless, engine)) == 0
+
+
+@ENGINES
+def test_a_hundred_thousand_copies_stay_once(engine: str) -> None:
+    copies = pa.array(["The same words, line for line, and nothing else. " * 3] * 100_000)
+    found = dedup.exact_duplicates(copies, engine=engine)
+    assert found["document"].to_pylist()[-99_999:] == list(range(1, 100_000))
+    assert set(found["end"].to_pylist()) == {147}
 
 
 def test_parameters_outside_their_range_are_refused_with_their_value() -> None:
     with pytest.raises(ValueError, match="min_bytes = 0 is not allowed: at least 1"):
         dedup.exact_duplicates(["a"], min_bytes=0)
+    with pytest.raises(ValueError, match="min_bytes = -7 is not allowed: at least 1"):
+        dedup.exact_duplicates(["a"], min_bytes=-7)
+    for wrong in ("many", 1.5, None, True):
+        with pytest.raises(TypeError, match=f"min_bytes = {wrong!r} is not allowed: a whole"):
+            dedup.exact_duplicates(["a"], min_bytes=wrong)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="min_tokens = 0 is not allowed: at least 1"):
+        dedup.exact_duplicate_tokens([[1]], min_tokens=0)
     with pytest.raises(ValueError, match="engine = 'suffix_tree' is not allowed"):
         dedup.exact_duplicates(["a"], engine="suffix_tree")
     with pytest.raises(ValueError, match="threads = 0"):
@@ -136,21 +173,10 @@ def test_cutting_the_ranges_leaves_no_repeat_that_was_there() -> None:
     rng = np.random.default_rng(1)
     pieces = ["".join(rng.choice(list("abcé "), 30)) for _ in range(12)]
     texts = ["".join(rng.choice(pieces, 6)) for _ in range(40)]
-    verdict = ExactSubstrings(min_bytes=20, min_remaining=0).judge(docs(*texts))
-    cut = verdict.text.to_pylist()
-    kept = [
-        "".join(
-            text.encode()[start:end].decode()
-            for start, end in _between(text, [r for r in naive_ranges(texts, 20) if r[0] == i])
-        )
-        for i, text in enumerate(texts)
-    ]
-    assert cut == kept
-
-
-def _between(text: str, cuts: list[tuple[int, int, int]]) -> list[tuple[int, int]]:
-    starts = [0, *(end for _, _, end in cuts)]
-    return list(zip(starts, [*(start for _, start, _ in cuts), len(text.encode())], strict=True))
+    cut = list(outcome(ExactSubstrings(min_bytes=20, min_remaining=0), *texts).kept.values())
+    data = [text.encode() for text in texts]
+    pieces = naive.pieces(data, naive.on_characters(data, naive.ranges(data, 20)))
+    assert cut == [b"".join(one).decode() for one in pieces]
 
 
 def test_near_duplicates_reach_the_threshold_by_brute_force() -> None:
@@ -193,48 +219,48 @@ def test_results_do_not_depend_on_threads() -> None:
 
 
 def test_exact_documents_keep_the_first_copy_and_name_it() -> None:
-    verdict = ExactDocuments().judge(docs("a", "b", "a", "", "a ", "", "b"))
-    assert verdict.reason.to_pylist() == [
+    found = outcome(ExactDocuments(), "a", "b", "a", "", "a ", "", "b")
+    assert found.reason == [
         None, None, "exact_duplicate", None, None, "exact_duplicate", "exact_duplicate",
     ]  # fmt: skip
-    assert verdict.duplicate_of.to_pylist() == [None, None, "d0", None, None, "d3", "d1"]
+    assert found.duplicate_of == [None, None, "d0", None, None, "d3", "d1"]
 
 
 def test_near_duplicates_name_the_twin_that_stays_and_the_similarity() -> None:
     text = " ".join(f"word{i}" for i in range(100))
     edited = text.replace("word99", "edited")
-    verdict = NearDuplicates().judge(docs(text, "something else entirely", edited))
-    assert verdict.reason.to_pylist() == [None, None, "near_duplicate"]
-    assert verdict.duplicate_of.to_pylist() == [None, None, "d0"]
-    assert verdict.detail.to_pylist()[2] == "jaccard 0.979, threshold 0.8"
+    found = outcome(NearDuplicates(), text, "something else entirely", edited)
+    assert found.reason == [None, None, "near_duplicate"]
+    assert found.duplicate_of == [None, None, "d0"]
+    assert found.detail == [None, None, "jaccard 0.979, threshold 0.8"]
 
 
 def test_a_document_joined_through_another_names_it() -> None:
     numbers = [f"n{i}" for i in range(120)]
     texts = [" ".join(numbers[start : start + 100]) for start in (0, 10, 20)]
-    verdict = NearDuplicates().judge(docs(*texts))
-    assert verdict.duplicate_of.to_pylist() == [None, "d0", "d0"]
-    assert "with d1" in verdict.detail.to_pylist()[2]
+    found = outcome(NearDuplicates(), *texts)
+    assert found.duplicate_of == [None, "d0", "d0"]
+    assert "with" not in found.detail[1]
+    assert "with d1" in found.detail[2]
 
 
 def test_cut_documents_say_what_went_and_where_it_stands_first() -> None:
     passage = "A passage of some length, é, that stands in three documents. " * 2
     rest = "Here is enough text of its own for the document to stay in the corpus."
-    table = docs("First. " + passage, rest + passage, passage)
-    verdict = ExactSubstrings(min_bytes=100).judge(table)
-    assert verdict.reason.to_pylist() == [None, None, "too_short_after_cut"]
-    assert verdict.duplicate_of.to_pylist() == [None, "d0", "d0"]
-    assert verdict.text.to_pylist()[:2] == ["First. " + passage, rest]
+    found = outcome(ExactSubstrings(min_bytes=100), "First. " + passage, rest + passage, passage)
+    assert found.reason == [None, None, "too_short_after_cut"]
+    assert found.duplicate_of == [None, "d0", "d0"]
+    assert found.kept == {"d0": "First. " + passage, "d1": rest}
     n_bytes = len(passage.encode())
     cut = f"cut {n_bytes} bytes in 1 range; longest from offset 7 of d0"
     short = f"{cut}; 0 characters left, at least 50 needed"
-    assert verdict.detail.to_pylist() == [None, cut, short]
+    assert found.detail == [None, cut, short]
 
 
 def test_a_short_document_that_lost_nothing_stays() -> None:
-    verdict = ExactSubstrings().judge(docs("short", "texts"))
-    assert verdict.reason.to_pylist() == [None, None]
-    assert verdict.text is None
+    found = outcome(ExactSubstrings(), "short", "texts")
+    assert found.reason == [None, None]
+    assert found.kept == {"d0": "short", "d1": "texts"}
 
 
 def test_sixty_one_words_planted_three_hundred_times_stay_once() -> None:
@@ -245,18 +271,15 @@ def test_sixty_one_words_planted_three_hundred_times_stay_once() -> None:
         return " ".join(str(n) for n in rng.integers(0, 10**9, 20))
 
     texts = [f"{neighbors()} {sentence} {neighbors()}" for _ in range(300)]
-    verdict = ExactSubstrings(min_bytes=100).judge(docs(*texts))
-    holding = [i for i, text in enumerate(verdict.text.to_pylist()) if sentence[:100] in text]
-    assert holding == [0]
-    assert verdict.duplicate_of.null_count == 1
+    found = outcome(ExactSubstrings(min_bytes=100), *texts)
+    assert [name for name, text in found.kept.items() if sentence[:100] in text] == ["d0"]
+    assert found.duplicate_of.count(None) == 1
 
 
-def test_stages_judge_chunked_and_empty_tables() -> None:
-    table = docs("a b c d " * 40, "x", "a b c d " * 40)
-    chunked = pa.concat_tables([table.slice(0, 1), table.slice(1, 0), table.slice(1)])
-    for stage in (ExactDocuments(), NearDuplicates(), ExactSubstrings()):
-        one, other = stage.judge(table), stage.judge(chunked)
-        assert one.reason.to_pylist() == other.reason.to_pylist()
-        empty = stage.judge(table.slice(0, 0))
-        assert len(empty.reason) == 0
-    assert ExactSubstrings().judge(chunked).text.to_pylist()[2] == ""
+@pytest.mark.parametrize("stage", [ExactDocuments(), NearDuplicates(), ExactSubstrings()])
+def test_stages_judge_in_any_batches_and_nothing_at_all(stage: GlobalStage) -> None:
+    texts = ["a b c d " * 40, "x", "a b c d " * 40, "", "y z", "", "a b c d " * 40]
+    one, three, all_at_once = (outcome(stage, *texts, judged_at_once=n) for n in (1, 3, 100))
+    assert one == three == all_at_once
+    assert any(one.reason)
+    assert outcome(stage).reason == []

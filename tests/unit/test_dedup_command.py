@@ -80,7 +80,6 @@ def test_near_keeps_the_first_of_the_inputs_as_given(
     [
         (("exact", "--min-bytes", "0"), "min_bytes: input should be greater than"),
         (("exact", "--engine", "tree"), "engine: input should be 'winnowing' or 'suffix-array'"),
-        (("exact", "--memory", "100"), "--memory 100: about 0.0 MiB would be needed"),
         (("exact", "--memory", "much"), "memory"),
         (("near", "--threshold", "1.5"), "threshold: input should be less than or equal to 1"),
     ],

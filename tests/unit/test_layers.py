@@ -12,7 +12,8 @@ import gristmill
 PACKAGE = Path(gristmill.__file__).parent
 
 LAYERS = [
-    "errors files progress schema stage text config units tables spdx weights _core __init__",
+    "errors files progress schema room tables documents stage text config units spdx weights "
+    "_core __init__",
     "sources extract normalize dedup decontaminate pii licenses tokenizer packing filters "
     "shards engines",
     "ledger steps recipe init build corpus cards trace verify",

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gristmill.errors import IntegrityError
 from gristmill.ledger import (
     FINDINGS,
+    Tally,
     apply,
     compose,
     first_findings,
@@ -89,6 +90,7 @@ def follow(text, stages):
 STAGES = [DropsAndMarks("p", "a"), DropsAndMarks("q", "b"), DropsAndMarks("é", "c")]
 
 
+@settings(deadline=None)
 @given(st.lists(st.text("abcdxé", max_size=4), max_size=30), st.integers(0, 3), st.integers(1, 9))
 def test_every_document_has_the_row_that_following_it_gives(texts, n_streaming, per_unit):
     docs = documents(texts)
@@ -115,6 +117,15 @@ def test_every_document_has_the_row_that_following_it_gives(texts, n_streaming, 
         twin = follow(text, STAGES)
         assert {key: row[key] for key in twin} == twin
     assert left["id"].to_pylist() == [row["id"] for row in rows if row["fate"] == "kept"]
+
+
+def test_a_count_survives_its_form_in_run_json_with_what_the_stage_noted():
+    one = Tally("s", 3, 30, 10, {"short": 1}, 0.5, 7, {"cut": {"bytes": 20}})
+    assert one.as_dict()["cut"] == {"bytes": 20}
+    assert Tally.from_dict(one.as_dict()) == one
+    total = Tally("s")
+    total.add(one)
+    assert total == one
 
 
 def test_a_stage_that_forgets_a_document_is_caught():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gristmill.units import Units, sweep
+from gristmill.units import Units, spill_folder, sweep
 
 
 @pytest.fixture
@@ -68,6 +68,16 @@ def test_only_used_units_are_remembered(unit):
     assert Units(root).get("one") is None
     assert not (root / ".work/filter/one.docs.arrow").exists()
     assert Units(root).get("two") is not None
+
+
+def test_what_is_spilled_is_gone_when_the_step_ends_or_the_next_run_starts(tmp_path):
+    with spill_folder(tmp_path) as folder:
+        (folder / "left.arrow").touch()
+    assert not folder.exists()
+    folder.mkdir()
+    (folder / "of-a-killed-run").touch()
+    sweep(tmp_path)
+    assert not folder.exists()
 
 
 def test_half_written_files_are_swept(tmp_path):

@@ -16,9 +16,8 @@ def main_option(m: dict[str, Any], stage: str) -> str:
         "quality": ("rules", recipe.get("quality")),
         "toxicity": ("max_score", recipe.get("toxicity")),
         "near_duplicates": ("threshold", dedup.get("near") if isinstance(dedup, dict) else None),
-        "exact_substrings": (
-            "min_bytes",
-            dedup.get("substrings") if isinstance(dedup, dict) else None,
+        "exact_substrings": _threshold(
+            dedup.get("substrings") if isinstance(dedup, dict) else None
         ),
         "decontaminate": ("ngram", recipe.get("decontaminate")),
         "licenses": ("allow", recipe.get("licenses")),
@@ -28,5 +27,12 @@ def main_option(m: dict[str, Any], stage: str) -> str:
         return ""
     chosen = given[key]
     named = listed([str(item) for item in chosen], 4) if isinstance(chosen, list) else str(chosen)
-    signs = {"threshold": "Jaccard ≥ ", "min_bytes": "≥ ", "max_score": "score ≤ ", "keep": "keep "}
-    return signs.get(key, "") + named + (" bytes" if key == "min_bytes" else "")
+    signs = {"threshold": "Jaccard ≥ ", "max_score": "score ≤ ", "keep": "keep "}
+    signs |= {"min_bytes": "≥ ", "min_tokens": "≥ "}
+    units = {"min_bytes": " bytes", "min_tokens": " tokens"}
+    return signs.get(key, "") + named + units.get(key, "")
+
+
+def _threshold(substrings: Any) -> tuple[str, Any]:
+    in_tokens = isinstance(substrings, dict) and substrings.get("min_tokens") is not None
+    return ("min_tokens" if in_tokens else "min_bytes"), substrings

@@ -15,7 +15,6 @@ import typer
 
 from gristmill.cli.app import Json, app, report
 from gristmill.cli.build import flow_table
-from gristmill.errors import RecipeError
 
 commands = typer.Typer(no_args_is_help=True, help="Deduplicate documents, and nothing else.")
 app.add_typer(commands, name="dedup", rich_help_panel="Corpus")
@@ -32,41 +31,74 @@ Inputs = Annotated[
 Out = Annotated[Path, typer.Option(help="The corpus directory to write.", show_default=False)]
 Threads = Annotated[int, typer.Option(min=1, help="The result is the same for any number.")]
 Memory = Annotated[
-    str | None,
-    typer.Option(help="Refuse to start when more would be needed, e.g. 4GiB.", show_default=False),
+    str,
+    typer.Option(help="Memory of the whole process, e.g. 2GiB; what exceeds it goes to disk."),
 ]
-
-EXPANSION = {".gz": 5, ".zst": 5, ".parquet": 4, ".pq": 4}
-"""Bytes of text in a byte of a compressed file, on the generous side."""
-
-MEMORY_PER_BYTE = {"winnowing": 8, "suffix-array": 13}
-"""Peak memory of a run per byte of text; 327 MB of English took 7.6 and 11.1."""
 
 
 @commands.command("exact")
 def exact_command(
     inputs: Inputs,
     out: Out,
-    min_bytes: Annotated[int, typer.Option(help="Bytes of the shortest repeat that is cut.")] = 100,
+    min_bytes: Annotated[
+        int | None,
+        typer.Option(help="Bytes of the shortest repeat that is cut.", show_default="100"),
+    ] = None,
+    min_tokens: Annotated[
+        int | None,
+        typer.Option(
+            help="The same in tokens, in the place of --min-bytes.",
+            show_default="50 with --tokenizer",
+        ),
+    ] = None,
+    tokenizer: Annotated[
+        Path | None, typer.Option(help="The tokenizer.json that counts tokens.", metavar="FILE")
+    ] = None,
     min_remaining: Annotated[
-        int, typer.Option(min=0, help="Characters that must be left of a document that was cut.")
+        int,
+        typer.Option(
+            min=0,
+            help="Characters that must be left of a document that was cut, unless a piece of it is "
+            "as long as the threshold.",
+        ),
     ] = 50,
+    joints: Annotated[
+        str,
+        typer.Option(
+            help="exclude or include: whether passages count that repeat only across the joints "
+            "that cutting makes."
+        ),
+    ] = "exclude",
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Scan what is left again; fail if a passage repeats.")
+    ] = False,
     engine: Annotated[
         str, typer.Option(help="winnowing or suffix-array; the result is the same.")
     ] = "winnowing",
-    memory: Memory = None,
+    memory: Memory = "8GiB",
     threads: Threads = 1,
     as_json: Json = False,
 ) -> None:
     """Cut every passage that repeats an earlier one; the first occurrence stays.
 
-    **Example:** `gristmill dedup exact data/*.jsonl.zst --out out/unique --min-bytes 100`
+    Then `gristmill why DIR ID` tells what was cut from a document, and where it stands first.
+
+    **Example:** `gristmill dedup exact data/*.jsonl.zst --out out/unique --memory 2GiB --verify`
+
+    **In tokens:** `gristmill dedup exact data --out out/unique --min-tokens 50 --tokenizer
+    tokenizer.json`
     """
-    options = {"min_bytes": min_bytes, "min_remaining": min_remaining, "engine": engine}
-    recipe = _recipe("exact", inputs, {"substrings": options})
-    if memory is not None:
-        _refuse_too_little(recipe, memory, engine)
-    _run(recipe, out, threads, as_json)
+    options = {
+        "min_bytes": min_bytes,
+        "min_tokens": min_tokens,
+        "tokenizer": None if tokenizer is None else str(tokenizer),
+        "min_remaining": min_remaining,
+        "joints": joints,
+        "verify": verify,
+        "engine": engine,
+    }
+    given = {key: value for key, value in options.items() if value is not None}
+    _run(_recipe("exact", inputs, {"substrings": given}, memory), out, threads, as_json)
 
 
 @commands.command("near")
@@ -89,7 +121,9 @@ def near_command(
     _run(_recipe("near", inputs, {"near": options}), out, threads, as_json)
 
 
-def _recipe(kind: str, inputs: list[str], dedup: dict[str, Any]) -> dict[str, Any]:
+def _recipe(
+    kind: str, inputs: list[str], dedup: dict[str, Any], memory: str | None = None
+) -> dict[str, Any]:
     sources: dict[str, str] = {}
     for path in inputs:
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(path).name).strip("-") or "input"
@@ -98,27 +132,8 @@ def _recipe(kind: str, inputs: list[str], dedup: dict[str, Any]) -> dict[str, An
             name, number = f"{name.removesuffix(f'-{number - 1}')}-{number}", number + 1
         sources[name] = path
     listed = [{"name": name, "path": path} for name, path in sources.items()]
-    return {"name": f"dedup-{kind}", "sources": listed, "dedup": dedup}
-
-
-def _refuse_too_little(recipe: dict[str, Any], memory: str, engine: str) -> None:
-    """Refuse a run whose inputs are too large for `memory`, before anything is read."""
-    from gristmill.recipe import load_recipe
-    from gristmill.sources import open_source
-
-    checked = load_recipe(recipe | {"limits": {"memory": memory}})
-    sources = [open_source(name=source.name, path=source.path) for source in checked.sources]
-    needed = MEMORY_PER_BYTE[engine] * sum(
-        item.n_bytes * EXPANSION.get(Path(item.path).suffix, 1)
-        for source in sources
-        for split in source.splits()
-        for item in split.items
-    )
-    if needed > checked.limits.memory:
-        raise RecipeError(
-            f"--memory {memory}: about {needed / 2**20:,.1f} MiB would be needed for what is to "
-            "be read; allow more, or give fewer inputs"
-        )
+    limits = {} if memory is None else {"limits": {"memory": memory}}
+    return {"name": f"dedup-{kind}", "sources": listed, "dedup": dedup, **limits}
 
 
 def _run(recipe: dict[str, Any], out: Path, threads: int, as_json: bool) -> None:
@@ -131,5 +146,25 @@ def _run(recipe: dict[str, Any], out: Path, threads: int, as_json: bool) -> None
         {"path": str(corpus.path), "seconds": round(seconds, 3), **corpus.run},
         as_json,
         flow_table(corpus.run),
+        *(line for stage in corpus.run["stages"] for line in _cuts(stage)),
         f"documents: {corpus.path / 'documents'}   why each went: {corpus.path / 'ledger'}",
     )
+
+
+def _cuts(stage: dict[str, Any]) -> list[str]:
+    """What a stage says of its cuts, and of what is left."""
+    lines = []
+    if cut := stage.get("cut"):
+        share = cut["bytes"] / max(stage["bytes_in"], 1)
+        lines.append(
+            f"cut {cut['bytes']:,} bytes ({share:.1%} of the text) in {cut['ranges']:,} ranges from "
+            f"{cut['documents']:,} documents; first occurrences stay in {cut['twins']:,}; "
+            f"dropped {cut['dropped']:,}, of which too little was left"
+        )
+    if verified := stage.get("verified"):
+        what = "pieces" if "pieces" in verified else "documents"
+        lines.append(
+            f"verified: nothing that long repeats in the {verified[what]:,} {what} that are left "
+            f"(joints: {verified['joints']})"
+        )
+    return lines

@@ -36,12 +36,7 @@ def why_command(
     found = why(directory, doc_id)
     lines: list[RenderableType] = [_origin(found["document"]), _stages(found["stages"])]
     if found["twin"]:
-        verb = (
-            "Its text stays in"
-            if found["document"]["fate"] == "dropped"
-            else "Its longest cut stays in"
-        )
-        lines.append(f"{verb} {_origin(found['twin'])}, which was {found['twin']['fate']}.")
+        lines.append(_twin(found["document"], found["twin"]))
     lines += [_ending(found), *_measured(found["measured"])]
     report(found, as_json, *lines)
 
@@ -50,6 +45,14 @@ def _origin(row: dict[str, Any]) -> str:
     where = f" · {row['url']}" if row["url"] else ""
     text = f"{row['id']}  {row['source']} · {row['license']}{where}"
     return f"[bold]{escape(text)}[/]"
+
+
+def _twin(row: dict[str, Any], twin: dict[str, Any]) -> str:
+    """Where the text of a copy, or the longest passage that was cut, is to be found."""
+    copied = row["fate"] == "dropped" and row["stage"] != "exact_substrings"
+    what = "Its text" if copied else "Its longest cut"
+    verb = "stays in" if twin["fate"] == "kept" else "stood first in"
+    return f"{what} {verb} {_origin(twin)}, which was {twin['fate']}."
 
 
 def _stages(stages: list[dict[str, Any]]) -> Table:

@@ -178,6 +178,11 @@ class Tokenizer:
         write_json(target / "tokenizer_config.json", self._config)
 
     @property
+    def normalizes(self) -> bool:
+        """Whether texts are brought to Unicode NFC before they are encoded."""
+        return self._nfc
+
+    @property
     def vocab_size(self) -> int:
         """Number of ids: one more than the largest."""
         return len(self._tokens)

@@ -22,7 +22,7 @@ mod ranges;
 
 pub use corpus::{Column, Corpus, TextFiles};
 pub use ranges::Range;
-pub(crate) use ranges::{Ranges, Windows};
+pub(crate) use ranges::{LONGEST_CHARACTER, Ranges, Windows};
 
 /// How duplicate windows are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

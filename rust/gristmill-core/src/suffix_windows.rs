@@ -12,7 +12,7 @@
 
 use std::ops::Range;
 
-use crate::exact_substring::{Corpus, Options, Ranges, Windows};
+use crate::exact_substring::{Corpus, LONGEST_CHARACTER, Options, Ranges, Windows};
 use crate::suffix_array::Position;
 use crate::{Error, Result};
 
@@ -133,8 +133,8 @@ impl<'a> Search<'a> {
             end
         }));
         self.duplicates = Bits::new(end);
-        let copies = self.repeats.copies.iter();
-        let originals = copies.map(|copy| self.repeats.original(copy.first));
+        let parts = self.repeats.copies.iter().flat_map(|copy| self.parts(copy.first, copy.last));
+        let originals = parts.map(|part| self.repeats.original(part.start));
         self.originals = originals.filter_map(|position| self.place(position)).collect();
         self.originals.sort_unstable();
     }
@@ -198,7 +198,8 @@ impl<'a> Search<'a> {
                 let place = at + shift;
                 if !self.duplicates.contains(place) {
                     self.duplicates.insert(place);
-                    if last_new == usize::MAX || last_new + unit != at {
+                    let follows = last_new != usize::MAX && last_new + unit == at;
+                    if !follows || self.min_bytes < LONGEST_CHARACTER {
                         wanted.insert(at);
                     }
                     last_new = at;
@@ -220,13 +221,20 @@ impl<'a> Search<'a> {
         found.map_or(position, |place| self.twins[place].1)
     }
 
+    /// Windows in the parts in which they are pushed; each asks for a first occurrence.
+    fn parts(&self, start: u64, last: u64) -> impl Iterator<Item = Windows> + use<> {
+        Windows { start, last, first: start }.parts(self.min_bytes, self.corpus.unit())
+    }
+
     fn push_windows(mut self, ranges: &mut Ranges<'_>) {
         self.twins.sort_unstable();
         self.twins.dedup_by_key(|twin| twin.0); // the earliest stays
         let mut copies = self.repeats.copies.iter().peekable();
         let push_copy = |copy: &Copy, ranges: &mut Ranges<'_>| {
-            let first = self.first(self.repeats.original(copy.first));
-            ranges.push(Windows { start: copy.first, last: copy.last, first });
+            for part in self.parts(copy.first, copy.last) {
+                let first = self.first(self.repeats.original(part.start));
+                ranges.push(Windows { first, ..part });
+            }
         };
         for (piece, offset) in self.repeats.pieces.iter().zip(&self.offsets) {
             self.each_run(*offset..*offset + piece.len(), |from, last| {
@@ -234,7 +242,9 @@ impl<'a> Search<'a> {
                 while let Some(copy) = copies.next_if(|copy| copy.first < start) {
                     push_copy(copy, ranges);
                 }
-                ranges.push(Windows { start, last, first: self.first(start) });
+                for part in self.parts(start, last) {
+                    ranges.push(Windows { first: self.first(part.start), ..part });
+                }
             });
         }
         copies.for_each(|copy| push_copy(copy, ranges));

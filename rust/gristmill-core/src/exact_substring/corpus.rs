@@ -15,7 +15,12 @@ pub struct Corpus<'a> {
     ends: Vec<u64>,
     unit: usize,
     files: Option<&'a TextFiles>,
+    /// The document at every `STEP`th position.
+    steps: Vec<u32>,
 }
+
+/// Bytes between the positions whose documents are noted.
+const STEP: u64 = 1 << 12;
 
 impl<'a> Corpus<'a> {
     /// The documents are texts, cut on characters.
@@ -36,11 +41,15 @@ impl<'a> Corpus<'a> {
 
     fn new(documents: Vec<&'a [u8]>, unit: usize, files: Option<&'a TextFiles>) -> Self {
         let mut end = 0;
-        let ends = documents.iter().map(|document| {
+        let mut steps = Vec::new();
+        let ends = documents.iter().enumerate().map(|(number, document)| {
             end += document.len() as u64;
+            while (steps.len() as u64) * STEP < end {
+                steps.push(number as u32);
+            }
             end
         });
-        Self { ends: ends.collect(), documents, unit, files }
+        Self { ends: ends.collect(), documents, unit, files, steps }
     }
 
     /// All documents.
@@ -70,7 +79,16 @@ impl<'a> Corpus<'a> {
 
     /// The document that holds the byte at `position`.
     pub fn document_at(&self, position: u64) -> usize {
-        self.ends.partition_point(|&end| end <= position)
+        let step = (position / STEP) as usize;
+        let from = self.steps.get(step).map_or(self.ends.len(), |&number| number as usize);
+        let next = self.steps.get(step + 1).map_or(self.ends.len(), |&number| number as usize + 1);
+        from + self.ends[from..next].partition_point(|&end| end <= position)
+    }
+
+    /// The bytes from `position` to the end of its document.
+    pub fn rest(&self, position: u64) -> &'a [u8] {
+        let document = self.document_at(position);
+        &self.documents[document][(position - self.start(document)) as usize..]
     }
 
     /// Whether a cut may begin or end at `offset` of a document.
