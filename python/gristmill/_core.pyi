@@ -11,6 +11,7 @@ __all__ = [
     "Batches",
     "BpeEncoder",
     "BpeTrainer",
+    "IndexText",
     "Packer",
     "RowReader",
     "SuffixIndex",
@@ -19,7 +20,6 @@ __all__ = [
     "exact_duplicates",
     "exact_duplicates_in_files",
     "find_pii",
-    "index_arrays",
     "near_duplicates",
     "permute",
     "quality_signals",
@@ -227,13 +227,25 @@ def quality_signals(texts: Any, threads: int) -> Batches:
 
 # ---- suffix_index.rs ----
 
-def index_arrays(texts: pa.Table) -> tuple[Batches, Batches, Batches]: ...
+@final
+class IndexText:
+    """The text of one shard before it is written: documents joined, and where each starts."""
+
+    def __new__(cls, texts: pa.Table) -> IndexText: ...
+    def text(self) -> Batches:
+        """Column ``text``, uint8."""
+
+    def starts(self) -> Batches:
+        """Column ``starts``, uint64."""
+
+    def sort(self) -> tuple[Batches, Batches]:
+        """Sort the suffixes: column ``suffixes``, uint32, and column ``samples``, uint8."""
 
 @final
 class SuffixIndex:
-    """Memory-mapped suffix arrays, each shard given as its text, suffixes and starts."""
+    """Suffix arrays in files, each shard given as its text, suffixes, samples and starts."""
 
-    def __new__(cls, shards: Sequence[tuple[Path, Path, Path]]) -> SuffixIndex: ...
+    def __new__(cls, shards: Sequence[tuple[Path, Path, Path, Path]]) -> SuffixIndex: ...
     @property
     def n_documents(self) -> int:
         """The number of documents."""

@@ -171,7 +171,48 @@ def test_building_again_replaces_and_a_failure_leaves_the_old(tmp_path: Path) ->
     assert [path.name for path in tmp_path.iterdir()] == ["index"]
 
 
-@pytest.mark.parametrize("name", ["text", "suffixes", "starts"])
+def inodes(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_ino for path in sorted(folder.glob("*.bin"))}
+
+
+def test_a_shard_with_the_same_text_is_not_sorted_again(tmp_path: Path) -> None:
+    out = tmp_path / "index"
+    build_index([table(TEXTS)], out, shard_bytes=100)  # the first two texts, and one each
+    before = inodes(out)
+    build_index([table([*TEXTS[:2], TEXTS[2].upper(), *TEXTS[3:]])], out, shard_bytes=100)
+    after = inodes(out)
+    changed = {name for name in after if before[name] != after[name]}
+    assert changed == {f"{name}-00001.bin" for name in ("text", "suffixes", "samples", "starts")}
+    assert Index.open(out).count("THE GRIST") == 1
+    Index.open(out).verify()
+
+
+def test_shards_of_other_indexes_are_taken_over_under_new_numbers(tmp_path: Path) -> None:
+    build_index([table(TEXTS)], tmp_path / "old", shard_bytes=100)
+    reuse = [tmp_path / "no index", tmp_path / "old"]
+    build_index([table(TEXTS[2:])], tmp_path / "new", shard_bytes=100, reuse=reuse)
+    old, new = inodes(tmp_path / "old"), inodes(tmp_path / "new")
+    for name in ("text", "suffixes", "samples", "starts"):
+        assert new[f"{name}-00000.bin"] == old[f"{name}-00001.bin"]
+    build_index([table(TEXTS[2:])], tmp_path / "fresh", shard_bytes=100)
+    for path in (tmp_path / "fresh").iterdir():
+        assert path.read_bytes() == (tmp_path / "new" / path.name).read_bytes()
+
+
+def test_a_damaged_shard_is_sorted_again(tmp_path: Path) -> None:
+    out = tmp_path / "index"
+    build_index([table(TEXTS)], out, shard_bytes=100)
+    path = out / "suffixes-00001.bin"
+    path.write_bytes(path.read_bytes()[::-1])
+    before = inodes(out)
+    build_index([table(TEXTS)], out, shard_bytes=100)
+    after = inodes(out)
+    changed = {name for name in after if before[name] != after[name]}
+    assert changed == {f"{name}-00001.bin" for name in ("text", "suffixes", "samples", "starts")}
+    Index.open(out).verify()
+
+
+@pytest.mark.parametrize("name", ["text", "suffixes", "samples", "starts"])
 def test_a_file_cut_short_is_named(folder: Path, tmp_path: Path, name: str) -> None:
     copy = shutil.copytree(folder, tmp_path / "copy")
     path = copy / f"{name}-00001.bin"
@@ -200,7 +241,7 @@ def test_a_flipped_bit_is_found_by_verify_and_crashes_nothing(folder: Path, tmp_
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"version": 2}, FormatError, "version 2 is not 1"),
+        ({"version": 1}, FormatError, "version 1 is not 2, which this release reads; build the"),
         ({"format": "other"}, FormatError, "is no gristmill-index"),
         ({"shards": None}, IntegrityError, "TypeError"),
         ({"documents": {}}, IntegrityError, "KeyError"),

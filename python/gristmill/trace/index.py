@@ -6,35 +6,39 @@ An index is a folder::
     documents.arrow          id, source, license, url, one row per document in corpus order
     text-00000.bin           the documents of a shard, each followed by the byte FF
     suffixes-00000.bin       the suffix array of that text, uint32
-    starts-00000.bin         where each document starts in it, uint64
+    samples-00000.bin        the first 16 bytes of every 64th suffix, then of every 8,192nd again
+    starts-00000.bin         where each document starts in the text, uint64
 
-All integers are little endian. Files are mapped, never loaded. The folder appears whole or not at
-all. The algorithms are `rust/gristmill-core/src/suffix_index.rs`.
+All integers are little endian; together 5.25 bytes per byte of text. Files are read in small parts,
+never loaded nor mapped. The folder appears whole or not at all. Sorting is what takes long, so a shard
+whose text stands in an older index already is linked from there. The algorithms are
+`rust/gristmill-core/src/suffix_index.rs`.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from gristmill import _core
-from gristmill.errors import FormatError, IntegrityError, RecipeError
+from gristmill.errors import FormatError, GristmillError, IntegrityError, RecipeError
 from gristmill.files import atomic_write, sync_folder, write_json
 from gristmill.schema import DOCUMENT
 from gristmill.tables import map_arrow, write_arrow
 
 FORMAT = "gristmill-index"
-VERSION = 1
+VERSION = 2
 
 SHARD_BYTES = 256 * 2**20
-"""Text bytes of one shard, unless one document has more. Sorting takes 6 bytes of memory each."""
+"""Text bytes of one shard, unless one document has more. Sorting takes 5 bytes of memory each."""
 
 MAX_DOCUMENT_BYTES = 2**31 - 2
 """The longest document: positions within a shard are sorted as 32-bit integers."""
@@ -42,11 +46,15 @@ MAX_DOCUMENT_BYTES = 2**31 - 2
 ORIGIN = pa.schema([DOCUMENT.field(name) for name in ("id", "source", "license", "url")])
 """What the index knows of a document besides its text."""
 
-ARRAYS = ("text", "suffixes", "starts")
+ARRAYS = ("text", "suffixes", "samples", "starts")
 
 
 def build_index(
-    documents: Iterable[pa.Table], out: str | Path, *, shard_bytes: int = SHARD_BYTES
+    documents: Iterable[pa.Table],
+    out: str | Path,
+    *,
+    shard_bytes: int = SHARD_BYTES,
+    reuse: Sequence[str | Path] = (),
 ) -> dict[str, Any]:
     """Index the texts of `documents` for `Index`.
 
@@ -54,6 +62,9 @@ def build_index(
         documents: Tables with the columns of `schema.DOCUMENT`, in corpus order.
         out: The folder to write; what stood there is replaced when the new index is complete.
         shard_bytes: About how many bytes of text are sorted at a time.
+        reuse: More indexes besides the one in `out` whose shards are taken over where their text is
+            the same, by its 128-bit xxh3; they are checked against their digests first, and
+            anything that is no index or damaged is passed over.
 
     Returns:
         The content of ``index.json``.
@@ -66,11 +77,27 @@ def build_index(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        manifest = _write(documents, partial, shard_bytes)
+        manifest = _write(documents, partial, shard_bytes, _sorted_texts([folder, *reuse]))
         _replace(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return manifest
+
+
+Sorted: TypeAlias = "dict[str, tuple[Path, dict[str, Any]]]"
+"""By the digest of its text: the folder and the manifest's entry of a shard that is sorted."""
+
+
+def _sorted_texts(folders: Sequence[str | Path]) -> Sorted:
+    found: Sorted = {}
+    for folder in folders:
+        try:
+            files = IndexFiles.open(folder)
+        except GristmillError:  # none there, or one to be replaced
+            continue
+        for shard in files.manifest["shards"]:
+            found.setdefault(shard["text"]["xxh3"], (files.folder, shard))
+    return found
 
 
 def _replace(partial: Path, folder: Path) -> None:
@@ -81,12 +108,14 @@ def _replace(partial: Path, folder: Path) -> None:
     sync_folder(folder.parent)
 
 
-def _write(documents: Iterable[pa.Table], folder: Path, shard_bytes: int) -> dict[str, Any]:
+def _write(
+    documents: Iterable[pa.Table], folder: Path, shard_bytes: int, known: Sorted
+) -> dict[str, Any]:
     origins: list[pa.Table] = []
     shards = []
     for number, table in enumerate(_shards(documents, shard_bytes)):
         origins.append(table.select(ORIGIN.names).cast(ORIGIN))
-        shards.append(_write_shard(folder, number, table))
+        shards.append(_write_shard(folder, number, table, known))
     # One piece, so that the batches of the file do not depend on the tables that came in.
     origin = pa.concat_tables([ORIGIN.empty_table(), *origins]).combine_chunks()
     write_arrow(folder / "documents.arrow", [origin], ORIGIN)
@@ -129,18 +158,50 @@ def _shards(documents: Iterable[pa.Table], shard_bytes: int) -> Iterator[pa.Tabl
         yield pa.concat_tables(waiting)
 
 
-def _write_shard(folder: Path, number: int, table: pa.Table) -> dict[str, Any]:
-    arrays = _core.index_arrays(table.select(["text"]))
-    entry: dict[str, Any] = {"n_documents": table.num_rows}
-    for name, batches in zip(ARRAYS, arrays, strict=True):
-        path = folder / f"{name}-{number:05}.bin"
-        # numpy's view ends where the array does; the Arrow buffer may be padded.
-        data = pa.table(batches).column(0).chunk(0).to_numpy().view("u1").data
-        with atomic_write(path) as file:
-            file.write(data)
-        entry[name] = {"path": path.name, "bytes": len(data), "xxh3": _core.xxh3_128_hex(data)}
-    entry["n_bytes"] = entry["text"]["bytes"] - table.num_rows
+def _write_shard(folder: Path, number: int, table: pa.Table, known: Sorted) -> dict[str, Any]:
+    text = _core.IndexText(table.select(["text"]))
+    data = _column(text.text())
+    digest = _core.xxh3_128_hex(data)
+    entry: dict[str, Any] = {"n_documents": table.num_rows, "n_bytes": len(data) - table.num_rows}
+    if digest in known and _link_shard(*known[digest], folder, number, entry):
+        return entry
+    entry["text"] = _write_array(folder / f"text-{number:05}.bin", data, digest)
+    for name, batches in zip(("suffixes", "samples"), text.sort(), strict=True):
+        entry[name] = _write_array(folder / f"{name}-{number:05}.bin", _column(batches))
+    entry["starts"] = _write_array(folder / f"starts-{number:05}.bin", _column(text.starts()))
     return entry
+
+
+def _column(batches: _core.Batches) -> memoryview:
+    # numpy's view ends where the array does; the Arrow buffer may be padded.
+    data: memoryview = pa.table(batches).column(0).chunk(0).to_numpy().view("u1").data
+    return data
+
+
+def _write_array(path: Path, data: memoryview, digest: str | None = None) -> dict[str, Any]:
+    with atomic_write(path) as file:
+        file.write(data)
+    return {
+        "path": path.name,
+        "bytes": len(data),
+        "xxh3": digest or _core.xxh3_128_hex(data),
+    }
+
+
+def _link_shard(
+    source: Path, shard: dict[str, Any], folder: Path, number: int, entry: dict[str, Any]
+) -> bool:
+    """Take over the files of a shard with the same text, unless one of them is damaged."""
+    if any(_digest(source / shard[name]["path"]) != shard[name]["xxh3"] for name in ARRAYS):
+        return False
+    for name in ARRAYS:
+        path = folder / f"{name}-{number:05}.bin"
+        try:
+            os.link(source / shard[name]["path"], path)
+        except OSError:  # another file system, or one without links
+            shutil.copyfile(source / shard[name]["path"], path)
+        entry[name] = shard[name] | {"path": path.name}
+    return True
 
 
 def _digest(path: Path) -> str:
@@ -199,12 +260,13 @@ class IndexFiles:
             )
         return table
 
-    def shards(self) -> list[tuple[Path, Path, Path]]:
-        """The paths of each shard's text, suffixes and starts."""
+    def shards(self) -> list[tuple[Path, Path, Path, Path]]:
+        """The paths of each shard's text, suffixes, samples and starts."""
         return [
             (
                 self.folder / shard["text"]["path"],
                 self.folder / shard["suffixes"]["path"],
+                self.folder / shard["samples"]["path"],
                 self.folder / shard["starts"]["path"],
             )
             for shard in self.manifest["shards"]

@@ -52,5 +52,5 @@ mod _core {
 
     // ---- suffix_index.rs ----
     #[pymodule_export]
-    use crate::suffix_index::{SuffixIndex, index_arrays};
+    use crate::suffix_index::{IndexText, SuffixIndex};
 }
