@@ -14,6 +14,7 @@ pub mod huge;
 pub mod lsh;
 pub mod minhash;
 pub mod near_duplicates;
+mod overlap;
 pub mod pack;
 pub mod permute;
 pub mod pii;

@@ -74,11 +74,3 @@ pub fn suffix_array<P: Position>(text: &[u8]) -> Result<Vec<P>> {
     }
     Ok(suffixes)
 }
-
-/// The length of the longest common prefix.
-#[inline]
-pub(crate) fn shared_prefix(a: &[u8], b: &[u8]) -> usize {
-    let (words_a, words_b) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
-    let same = 8 * words_a.iter().zip(words_b).take_while(|(a, b)| a == b).count();
-    same + a[same..].iter().zip(&b[same..]).take_while(|(a, b)| a == b).count()
-}

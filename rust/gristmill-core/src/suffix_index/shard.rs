@@ -8,7 +8,8 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::store::{Store, Stored};
-use crate::suffix_array::{shared_prefix, suffix_array};
+use crate::overlap::shared_prefix;
+use crate::suffix_array::suffix_array;
 use crate::{Error, Result};
 
 /// The byte after each document.

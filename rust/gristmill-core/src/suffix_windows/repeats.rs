@@ -15,7 +15,7 @@ use std::ops::Range;
 use super::samples::{Sample, Sampling, block};
 use crate::exact_substring::Corpus;
 use crate::huge;
-use crate::suffix_array::shared_prefix;
+use crate::overlap::{shared_prefix, shared_suffix};
 
 /// Bytes that windows must share beyond their own length for a copy to be made of them.
 const LEAST_GAIN: usize = 64;
@@ -260,15 +260,6 @@ impl Repeats {
             _ => self.pieces.push(Piece { start: first, end }),
         }
     }
-}
-
-/// The length of the common suffix.
-fn shared_suffix(a: &[u8], b: &[u8]) -> usize {
-    let (words_a, words_b) = (a.as_rchunks::<8>().1, b.as_rchunks::<8>().1);
-    let pairs = words_a.iter().rev().zip(words_b.iter().rev());
-    let same = 8 * pairs.take_while(|(a, b)| a == b).count();
-    let (a, b) = (&a[..a.len() - same], &b[..b.len() - same]);
-    same + a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count()
 }
 
 /// A cache line.

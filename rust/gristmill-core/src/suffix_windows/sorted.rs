@@ -11,7 +11,8 @@
 use std::ops::Range;
 
 use super::bits::Bits;
-use crate::suffix_array::{Position, shared_prefix, suffix_array};
+use crate::overlap::shared_prefix;
+use crate::suffix_array::{Position, suffix_array};
 use crate::{Result, huge};
 
 /// Positions from one PLCP value to the next.

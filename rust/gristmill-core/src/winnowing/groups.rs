@@ -5,6 +5,7 @@ use hashbrown::HashMap;
 use super::entries::Entry;
 use super::verify::Claim;
 use crate::exact_substring::Corpus;
+use crate::overlap::{shared_prefix, shared_suffix};
 
 /// Distinct contexts of one key up to which all pairs are compared; past it windows are looked up, so
 /// that the cost stays linear.
@@ -218,8 +219,8 @@ impl<'a> Groups<'a> {
         let unit = self.corpus.unit();
         let (left, right) = context.split_at(entry.offset * unit);
         let (other_left, other_right) = other_context.split_at(other.offset * unit);
-        let before = common_suffix(left, other_left) / unit;
-        let after = common_prefix(right, other_right) / unit;
+        let before = shared_suffix(left, other_left) / unit;
+        let after = shared_prefix(right, other_right) / unit;
         // The anchor stands at least and at most so many symbols into a window they share.
         let window = self.window / unit;
         let least = |one: &Entry| (one.offset + 1).saturating_sub(one.n_windows);
@@ -291,31 +292,4 @@ impl Missing {
         self.n_missing -= n_new;
         n_new > 0
     }
-}
-
-/// The length of the longest common prefix.
-pub(super) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
-    let (words_a, words_b) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
-    for (i, (a, b)) in words_a.iter().zip(words_b).enumerate() {
-        let differing = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
-        if differing != 0 {
-            return 8 * i + (differing.trailing_zeros() / 8) as usize;
-        }
-    }
-    let same = 8 * words_a.len().min(words_b.len());
-    same + a[same..].iter().zip(&b[same..]).take_while(|(a, b)| a == b).count()
-}
-
-/// The length of the longest common suffix.
-fn common_suffix(a: &[u8], b: &[u8]) -> usize {
-    let (words_a, words_b) = (a.as_rchunks::<8>().1, b.as_rchunks::<8>().1);
-    for (i, (a, b)) in words_a.iter().rev().zip(words_b.iter().rev()).enumerate() {
-        let differing = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
-        if differing != 0 {
-            return 8 * i + (differing.leading_zeros() / 8) as usize;
-        }
-    }
-    let same = 8 * words_a.len().min(words_b.len());
-    let (a, b) = (&a[..a.len() - same], &b[..b.len() - same]);
-    same + a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count()
 }

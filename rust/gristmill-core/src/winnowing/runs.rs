@@ -42,10 +42,10 @@ impl Room {
     /// A handle of the file, and where `length` bytes of it have been set aside.
     fn set_aside(&self, length: u64) -> std::io::Result<(File, u64)> {
         let mut spill = self.spill.lock().unwrap_or_else(PoisonError::into_inner);
-        if spill.is_none() {
-            *spill = Some((nameless(&self.folder)?, 0));
-        }
-        let Some((file, end)) = spill.as_mut() else { unreachable!("it was made above") };
+        let (file, end) = match &mut *spill {
+            Some(made) => made,
+            none => none.insert((nameless(&self.folder)?, 0)),
+        };
         *end += length;
         Ok((file.try_clone()?, *end - length))
     }

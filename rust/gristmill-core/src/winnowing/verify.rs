@@ -5,8 +5,8 @@
 //! claim's own twin looked at.
 
 use super::entries::POSITION_BITS;
-use super::groups::common_prefix;
 use crate::exact_substring::{Corpus, Windows};
+use crate::overlap::shared_prefix;
 
 /// Most windows in a claim.
 pub(super) const MAX_CLAIMED: usize = 1 << 18;
@@ -122,7 +122,7 @@ impl<'a> Proof<'a> {
         };
         let wanted = (last + self.window).saturating_sub(copy.end) as usize;
         let rest = &copy.rest[..wanted.min(copy.rest.len())];
-        let same = common_prefix(rest, copy.twin_rest) / self.unit as usize * self.unit as usize;
+        let same = shared_prefix(rest, copy.twin_rest) / self.unit as usize * self.unit as usize;
         copy.rest = &copy.rest[same..];
         copy.twin_rest = &copy.twin_rest[same..];
         copy.end += same as u64;
