@@ -194,9 +194,10 @@ impl<'a> Search<'a> {
             let mut last_new = usize::MAX;
             let shift = range.start - at;
             let mut at = found.next(at);
-            while at + shift < range.end {
+            // Past that, or between symbols, no window begins.
+            while at + shift + self.min_bytes <= range.end {
                 let place = at + shift;
-                if !self.duplicates.contains(place) {
+                if at.is_multiple_of(unit) && !self.duplicates.contains(place) {
                     self.duplicates.insert(place);
                     let follows = last_new != usize::MAX && last_new + unit == at;
                     if !follows || self.min_bytes < LONGEST_CHARACTER {
