@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Protocol, final
 
 import pyarrow as pa
 from typing_extensions import Buffer
@@ -21,6 +21,7 @@ __all__ = [
     "exact_duplicates_in_files",
     "find_pii",
     "near_duplicates",
+    "near_duplicates_in_files",
     "permute",
     "quality_signals",
     "scrub_pii",
@@ -32,7 +33,7 @@ __all__ = [
 
 @final
 class Batches:
-    """Arrow data on its way out; read it with `pyarrow.table(...)`."""
+    """Arrow data on its way out; read it with `text.from_kernel`."""
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> Any: ...
 
@@ -95,14 +96,40 @@ def exact_duplicates_in_files(
     memory: int | None = None,
     spill: str | Path | None = None,
 ) -> Batches: ...
+
+class _MinHash(Protocol):
+    """The parameters of MinHash."""
+
+    @property
+    def threshold(self) -> float: ...
+    @property
+    def num_perm(self) -> int: ...
+    @property
+    def ngram(self) -> int: ...
+    @property
+    def verify(self) -> bool: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def bands(self) -> int | None: ...
+    @property
+    def rows(self) -> int | None: ...
+    @property
+    def seed(self) -> int: ...
+
 def near_duplicates(
     texts: pa.Table,
-    threshold: float,
-    num_perm: int,
-    ngram: int,
-    verify: bool,
+    minhash: _MinHash,
     threads: int,
-    seed: int,
+    memory: int | None = None,
+    spill: Path | None = None,
+) -> Batches: ...
+def near_duplicates_in_files(
+    columns: Sequence[tuple[Path, int, int, int]],
+    minhash: _MinHash,
+    threads: int,
+    memory: int | None = None,
+    spill: Path | None = None,
 ) -> Batches: ...
 def document_hashes(texts: pa.Table, threads: int) -> Batches: ...
 

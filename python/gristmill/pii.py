@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from gristmill import _core
 from gristmill.errors import RecipeError
 from gristmill.stage import Verdict, keep_all
-from gristmill.text import Texts, as_table
+from gristmill.text import Texts, as_table, from_kernel
 
 ENTITIES = (
     "email",
@@ -58,7 +58,7 @@ def find_pii(texts: Texts, entities: Sequence[str] | None = None, threads: int =
     >>> find_pii(["write to ada@example.com"]).select(["start", "end", "entity"]).to_pylist()
     [{'start': 9, 'end': 24, 'entity': 'email'}]
     """
-    return pa.table(_core.find_pii(as_table(texts), _chosen(entities, "entities"), threads))
+    return from_kernel(_core.find_pii(as_table(texts), _chosen(entities, "entities"), threads))
 
 
 def scrub_pii(texts: Texts, entities: Sequence[str] | None = None, threads: int = 1) -> pa.Array:
@@ -85,7 +85,7 @@ def scrub_pii(texts: Texts, entities: Sequence[str] | None = None, threads: int 
 
 
 def _scrubbed(texts: Texts, entities: list[str], threads: int) -> pa.Table:
-    return pa.table(_core.scrub_pii(as_table(texts), entities, threads))
+    return from_kernel(_core.scrub_pii(as_table(texts), entities, threads))
 
 
 def _chosen(entities: Sequence[str] | None, where: str) -> list[str]:

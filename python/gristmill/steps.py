@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from gristmill import __version__
 from gristmill.config import fingerprint
-from gristmill.dedup import ExactDocuments, ExactSubstrings, NearDuplicates
+from gristmill.dedup import ExactDocuments, ExactSubstrings, MinHash, NearDuplicates
 from gristmill.documents import Documents
 from gristmill.errors import DataRefusedError
 from gristmill.filters.language import LanguageFilter
@@ -116,8 +116,8 @@ def global_stages(recipe: Recipe, threads: int) -> list[tuple[GlobalStage, dict[
     if recipe.dedup.documents is not None:
         stages.append((ExactDocuments(), {}))
     if (near := recipe.dedup.near) is not None:
-        options = {**near.model_dump(), "seed": recipe.seed}
-        stages.append((NearDuplicates(**options, threads=threads), options))
+        options = {**near.model_dump(exclude_none=True), "seed": recipe.seed}
+        stages.append((NearDuplicates(minhash=MinHash(**options), threads=threads), options))
     if (substrings := recipe.dedup.substrings) is not None:
         options = substrings.model_dump(exclude_none=True)
         result = {key: value for key, value in options.items() if key != "engine"}

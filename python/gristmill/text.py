@@ -1,4 +1,4 @@
-"""Any way of holding texts, as the one-column Arrow table that the kernels take."""
+"""Texts on their way to the kernels, and what comes back, as Arrow tables."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import pyarrow as pa
+
+from gristmill import _core
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,4 +39,13 @@ def as_table(texts: Texts) -> pa.Table:
         column = column.cast(pa.string())
     if column.type not in _TEXT_TYPES:
         raise TypeError(f"expected texts, got {column.type}")
-    return pa.table({"text": column})
+    chunked = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
+    return pa.Table.from_arrays([chunked], ["text"])
+
+
+def from_kernel(batches: _core.Batches) -> pa.Table:
+    """What a kernel found, as a table.
+
+    `pyarrow.table` would first import pandas, where that is installed: a second of work.
+    """
+    return pa.RecordBatchReader.from_stream(batches).read_all()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import naive_dedup as naive
 from gristmill import dedup
-from gristmill.dedup import ExactDocuments, ExactSubstrings, NearDuplicates
+from gristmill.dedup import ExactDocuments, ExactSubstrings, MinHash, NearDuplicates
 from gristmill.stage import GlobalStage
 from surveys import outcome
 
@@ -160,7 +160,7 @@ def test_parameters_outside_their_range_are_refused_with_their_value() -> None:
         with pytest.raises(ValueError, match=f"threshold = {threshold}"):
             dedup.near_duplicates(["a"], threshold=threshold)
     with pytest.raises(ValueError, match="ngram = 0"):
-        NearDuplicates(ngram=0)
+        MinHash(ngram=0)
     with pytest.raises(ValueError, match="num_perm = 5000"):
         dedup.near_duplicates(["a"], num_perm=5000)
     with pytest.raises(TypeError, match=r"min_bytes = 1\.5"):
@@ -189,7 +189,7 @@ def test_near_duplicates_reach_the_threshold_by_brute_force() -> None:
         for _ in range(rng.integers(0, 3)):
             base[rng.integers(len(base))] = "edited"
             texts.append(" ".join(base).title())
-    found = dedup.find_clusters(texts, threshold=0.7, ngram=3).to_pylist()
+    found = dedup.find_clusters(texts, MinHash(threshold=0.7, ngram=3)).to_pylist()
 
     def shingles(text: str) -> set[tuple[str, ...]]:
         tokens = text.lower().split()
@@ -214,7 +214,7 @@ def test_results_do_not_depend_on_threads() -> None:
     one, three = (dedup.find_ranges(texts, 50, threads=threads) for threads in (1, 3))
     assert one.num_rows
     assert one.equals(three)
-    one, three = (dedup.find_clusters(texts, 0.3, threads=threads) for threads in (1, 3))
+    one, three = (dedup.find_clusters(texts, MinHash(threshold=0.3), threads) for threads in (1, 3))
     assert one.equals(three)
 
 

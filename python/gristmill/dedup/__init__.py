@@ -14,6 +14,7 @@ from gristmill.dedup.exact import (
     exact_duplicates,
     find_ranges,
 )
+from gristmill.dedup.minhash import MinHash
 from gristmill.dedup.near import NearDuplicates, find_clusters, near_duplicates
 from gristmill.dedup.substrings import ExactSubstrings
 
@@ -21,6 +22,7 @@ __all__ = [
     "ENGINES",
     "ExactDocuments",
     "ExactSubstrings",
+    "MinHash",
     "NearDuplicates",
     "document_hashes",
     "exact_duplicate_tokens",

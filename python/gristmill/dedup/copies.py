@@ -18,7 +18,7 @@ from gristmill.dedup.parameters import at_least
 from gristmill.documents import Documents
 from gristmill.room import Room
 from gristmill.stage import Judge, Verdict
-from gristmill.text import Texts, as_table
+from gristmill.text import Texts, as_table, from_kernel
 
 
 def document_hashes(texts: Texts, threads: int = 1) -> pa.Array:
@@ -28,7 +28,7 @@ def document_hashes(texts: Texts, threads: int = 1) -> pa.Array:
         ``fixed_size_binary(16)[n]``, equal exactly for equal texts; big end first.
     """
     at_least("threads", threads, 1)
-    hashes = pa.table(_core.document_hashes(as_table(texts), threads))
+    hashes = from_kernel(_core.document_hashes(as_table(texts), threads))
     return hashes["hash"].combine_chunks()
 
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from gristmill import _core
 from gristmill.dedup.parameters import at_least
-from gristmill.text import Texts, as_table
+from gristmill.text import Texts, as_table, from_kernel
 
 if TYPE_CHECKING:
     import polars as pl
@@ -66,7 +66,7 @@ def find_ranges(
     """
     check_exact("min_bytes", min_bytes, engine, threads)
     least = min(min_bytes, ENDLESS)
-    return pa.table(_core.exact_duplicates(as_table(texts), least, engine, threads))
+    return from_kernel(_core.exact_duplicates(as_table(texts), least, engine, threads))
 
 
 def exact_duplicate_tokens(
@@ -99,7 +99,7 @@ def exact_duplicate_tokens(
     column, unit = _as_symbols(_as_lists(ids))
     least = min(min_tokens, ENDLESS) * unit
     values = pa.table({"ids": column})
-    found = pa.table(_core.exact_duplicates(values, least, engine, threads, unit))
+    found = from_kernel(_core.exact_duplicates(values, least, engine, threads, unit))
     tokens = {
         name: pa.array(found[name].to_numpy() // unit, pa.uint64()) for name in ("start", "end")
     }

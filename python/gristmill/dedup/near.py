@@ -10,14 +10,13 @@ import pyarrow as pa
 
 from gristmill import _core
 from gristmill.dedup.copies import KeepFirst, spread
+from gristmill.dedup.minhash import MinHash
 from gristmill.dedup.parameters import at_least
 from gristmill.documents import Documents
+from gristmill.errors import RecipeError
 from gristmill.room import Room
 from gristmill.stage import Judge
-from gristmill.text import Texts, as_table
-
-SEED = 0
-"""The seed of the MinHash functions when none is given."""
+from gristmill.text import Texts, as_table, from_kernel
 
 
 def near_duplicates(
@@ -27,7 +26,11 @@ def near_duplicates(
     ngram: int = 5,
     verify: bool = True,
     threads: int = 1,
-    seed: int = SEED,
+    *,
+    method: str = "one-permutation",
+    bands: int | None = None,
+    rows: int | None = None,
+    seed: int = 0,
 ) -> pa.Array:
     """Map each document to the first member of its cluster of near-duplicates.
 
@@ -41,10 +44,14 @@ def near_duplicates(
         texts: Documents, length *n*; Arrow data is borrowed, not copied. A null counts as an empty
             document.
         threshold: Smallest similarity, above 0, at most 1.
-        num_perm: Values in a MinHash signature; bands and rows follow from it and `threshold`.
+        num_perm: Values in a MinHash signature.
         ngram: Words in an n-gram; characters in scripts written without spaces.
         verify: Compute the exact similarity of candidates.
         threads: Threads to use; the result is the same for any number.
+        method: ``one-permutation`` or ``k-permutation``.
+        bands: Bands of a signature. Given together with `rows`, ``bands * rows <= num_perm``;
+            else both follow from `threshold` and `num_perm`.
+        rows: Values in a band.
         seed: Chooses the hash functions.
 
     Returns:
@@ -58,19 +65,20 @@ def near_duplicates(
     >>> near_duplicates(["a b c", "x y z", "A, b, c!"]).to_pylist()
     [0, 1, 0]
     """
-    found = find_clusters(texts, threshold, num_perm, ngram, verify, threads, seed)
-    return found["representative"].combine_chunks()
+    minhash = MinHash(
+        threshold=threshold,
+        num_perm=num_perm,
+        ngram=ngram,
+        verify=verify,
+        method=method,
+        bands=bands,
+        rows=rows,
+        seed=seed,
+    )
+    return find_clusters(texts, minhash, threads)["representative"].combine_chunks()
 
 
-def find_clusters(
-    texts: Texts,
-    threshold: float = 0.8,
-    num_perm: int = 128,
-    ngram: int = 5,
-    verify: bool = True,
-    threads: int = 1,
-    seed: int = SEED,
-) -> pa.Table:
+def find_clusters(texts: Texts, minhash: MinHash | None = None, threads: int = 1) -> pa.Table:
     """As `near_duplicates`, with the pair that each document joined by.
 
     Returns:
@@ -78,9 +86,8 @@ def find_clusters(
         representative, or the member through which it joined the cluster, itself when it is the
         representative; ``jaccard`` float64, their similarity, NaN when not verified.
     """
-    _check_near(threshold, num_perm, ngram, threads)
-    table = as_table(texts)
-    return pa.table(_core.near_duplicates(table, threshold, num_perm, ngram, verify, threads, seed))
+    at_least("threads", threads, 1)
+    return from_kernel(_core.near_duplicates(as_table(texts), minhash or MinHash(), threads))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,40 +98,30 @@ class NearDuplicates:
     member through which it joined the cluster.
 
     Attributes:
-        threshold: Smallest Jaccard similarity of the sets of word n-grams.
-        num_perm: Values in a MinHash signature.
-        ngram: Words in an n-gram.
-        verify: Let the exact similarity decide.
+        minhash: What a near-duplicate is.
         threads: Threads to use.
-        seed: Chooses the hash functions.
     """
 
-    threshold: float = 0.8
-    num_perm: int = 128
-    ngram: int = 5
-    verify: bool = True
+    minhash: MinHash = field(default_factory=MinHash)
     threads: int = 1
-    seed: int = SEED
     name: str = field(default="near_duplicates", init=False)
 
     def __post_init__(self) -> None:
-        _check_near(self.threshold, self.num_perm, self.ngram, self.threads)
+        at_least("threads", self.threads, 1)
 
     def survey(self, docs: Documents, room: Room) -> Judge:
-        """Find the clusters; all texts are in memory meanwhile."""
-        del room
-        texts = [pa.chunked_array([], pa.large_string()), *docs.texts()]
-        found = find_clusters(
-            pa.chunked_array([chunk for text in texts for chunk in text.chunks], texts[0].type),
-            self.threshold,
-            self.num_perm,
-            self.ngram,
-            self.verify,
-            self.threads,
-            self.seed,
-        )
-        del texts
-        return _KeepFirstNear(self, found, docs)
+        """Find the clusters; the kernel maps the texts where they stand."""
+        try:
+            found = _core.near_duplicates_in_files(
+                docs.places("text"),
+                self.minhash,
+                self.threads,
+                room.left(self.threads),
+                room.folder,
+            )
+        except ValueError as error:
+            raise RecipeError(f"{self.name}: {error}") from None
+        return _KeepFirstNear(self, from_kernel(found), docs)
 
 
 class _KeepFirstNear(KeepFirst):
@@ -142,15 +139,8 @@ class _KeepFirstNear(KeepFirst):
         return spread(pa.array(map(self._detail, range(low, high)), pa.string()), dropped)
 
     def _detail(self, number: int) -> str:
-        if not self._stage.verify:
+        if not self._stage.minhash.verify:
             return "same band of the signature, similarity not verified"
         through = f" with {self._through[number]}" if self._joined[number].as_py() else ""
-        threshold = f"threshold {self._stage.threshold:g}"
+        threshold = f"threshold {self._stage.minhash.threshold:g}"
         return f"jaccard {self._jaccard[number]:.3f}{through}, {threshold}"
-
-
-def _check_near(threshold: float, num_perm: int, ngram: int, threads: int) -> None:
-    if not 0 < threshold <= 1:
-        raise ValueError(f"threshold = {threshold} is not allowed: above 0, at most 1")
-    for name, value in (("num_perm", num_perm), ("ngram", ngram), ("threads", threads)):
-        at_least(name, value, 1)

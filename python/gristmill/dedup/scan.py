@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import pyarrow as pa
 
 from gristmill import _core
 from gristmill.dedup.cuts import Found, Int64s, longest_between
@@ -15,6 +14,7 @@ from gristmill.documents import TextFiles
 from gristmill.errors import RecipeError
 from gristmill.room import Room
 from gristmill.tables import Place
+from gristmill.text import from_kernel
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Kernel:
             )
         except ValueError as error:
             raise RecipeError(f"exact_substrings: {error}") from None
-        table = pa.table(found)
+        table = from_kernel(found)
         document, start, end, twin, offset = (
             table[name].to_numpy().astype(np.int64) for name in table.column_names
         )

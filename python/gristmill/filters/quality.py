@@ -22,7 +22,7 @@ from gristmill.filters.gopher import Gopher
 from gristmill.filters.rule import Rule, RuleSet, first_broken
 from gristmill.schema import SIGNALS
 from gristmill.stage import Verdict
-from gristmill.text import Texts, as_table
+from gristmill.text import Texts, as_table, from_kernel
 
 RULE_SETS: dict[str, RuleSet] = {"gopher": Gopher(), "c4": C4(), "fineweb": FineWeb()}
 """The published rule sets by name, with their default thresholds, in the order they are asked."""
@@ -54,7 +54,7 @@ def quality_signals(texts: Texts, threads: int = 1) -> pa.Table:
 
 
 def _measure(texts: Texts, threads: int) -> tuple[Figures, int]:
-    table = pa.table(_core.quality_signals(as_table(texts), threads))
+    table = from_kernel(_core.quality_signals(as_table(texts), threads))
     figures = {name: table.column(name).to_numpy() for name in table.column_names}
     return figures, table.num_rows
 

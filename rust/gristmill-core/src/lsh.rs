@@ -5,6 +5,7 @@
 //! Source: Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets", section 3.4.
 
 use crate::text::mix;
+use crate::{Error, Result};
 
 /// How a signature is cut: `bands` times `rows` values; what is left over is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,23 @@ impl Banding {
             }
         }
         best.1
+    }
+
+    /// Cut signatures of `num_perm` values into `bands` times `rows`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Parameter`] when there are no bands, no rows, or more values than a signature has.
+    pub fn new(bands: usize, rows: usize, num_perm: usize) -> Result<Self> {
+        let used = bands.checked_mul(rows);
+        if used.is_none_or(|used| used == 0 || used > num_perm) {
+            return Err(Error::Parameter {
+                name: "bands x rows",
+                value: format!("{bands} x {rows}"),
+                allowed: "at least 1 x 1, and together no more than num_perm",
+            });
+        }
+        Ok(Self { bands, rows })
     }
 
     /// The number of bands.

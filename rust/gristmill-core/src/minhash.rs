@@ -10,6 +10,35 @@
 //! al., "On Densification for Minwise Hashing" (2019), which stays cheap for sets of one shingle.
 
 use crate::text::mix;
+use crate::{Error, Result};
+
+/// How a signature is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// One hash per shingle, which chooses the bin.
+    OnePermutation,
+    /// `num_perm` hashes per shingle, the classic way.
+    KPermutation,
+}
+
+impl Method {
+    /// The method of that name, as the interface spells it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Parameter`] for any other name.
+    pub fn from_name(name: &str) -> Result<Self> {
+        match name {
+            "one-permutation" => Ok(Self::OnePermutation),
+            "k-permutation" => Ok(Self::KPermutation),
+            _ => Err(Error::Parameter {
+                name: "method",
+                value: name.into(),
+                allowed: "one-permutation or k-permutation",
+            }),
+        }
+    }
+}
 
 /// A bin that no shingle fell into; values stay below.
 const EMPTY: u32 = u32::MAX;

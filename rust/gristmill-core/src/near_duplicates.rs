@@ -17,11 +17,13 @@
 //! Indyk and Motwani (1998); the rule for buckets is our own.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 use rayon::prelude::*;
 
+use crate::exact_substring::Corpus;
 use crate::lsh::Banding;
-use crate::minhash::MinHash;
+use crate::minhash::{Method, MinHash};
 use crate::text::{Identity, Shingler};
 use crate::threads::with_threads;
 use crate::union_find::UnionFind;
@@ -35,7 +37,7 @@ const CHUNK: usize = 64;
 
 /// What near-duplicates are.
 #[derive(Debug, Clone, Copy)]
-pub struct Options {
+pub struct Options<'a> {
     /// Smallest Jaccard similarity that joins two documents, in (0, 1].
     pub threshold: f64,
     /// Values in a signature.
@@ -46,6 +48,34 @@ pub struct Options {
     pub verify: bool,
     /// Chooses the hash functions.
     pub seed: u64,
+    /// How signatures are made.
+    pub method: Method,
+    /// Bands and rows of a signature; derived from the threshold when absent.
+    pub banding: Option<(usize, usize)>,
+    /// Threads to use; the result is the same for any number.
+    pub threads: usize,
+    /// Bytes of memory to take at most, the text apart when it is not in files; as much as is
+    /// fastest when absent.
+    pub memory: Option<usize>,
+    /// Where to write what exceeds `memory`; the system's folder for temporary files when absent.
+    pub spill: Option<&'a Path>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self {
+            threshold: 0.8,
+            num_perm: 128,
+            ngram: 5,
+            verify: true,
+            seed: 0,
+            method: Method::OnePermutation,
+            banding: None,
+            threads: 1,
+            memory: None,
+            spill: None,
+        }
+    }
 }
 
 /// Where a document stands.
@@ -67,7 +97,7 @@ struct Pair {
     jaccard: f64,
 }
 
-fn check(options: &Options) -> Result<()> {
+fn check(options: &Options<'_>) -> Result<()> {
     let refuse = |name, value, allowed| Err(Error::Parameter { name, value, allowed });
     if !(options.threshold > 0.0 && options.threshold <= 1.0) {
         return refuse("threshold", options.threshold.to_string(), "above 0, at most 1");
@@ -96,11 +126,11 @@ pub fn document_hashes(texts: &[&str], threads: usize) -> Result<Vec<[u8; 16]>> 
 /// # Errors
 ///
 /// [`Error::Parameter`] names an option outside its range, or `texts` when there are 2^32 or more.
-pub fn near_duplicates(
-    texts: &[&str],
-    options: &Options,
-    threads: usize,
-) -> Result<Vec<Membership>> {
+pub fn near_duplicates(corpus: &Corpus<'_>, options: &Options<'_>) -> Result<Vec<Membership>> {
+    let texts: Vec<&str> =
+        corpus.documents().iter().map(|d| std::str::from_utf8(d).unwrap_or("")).collect();
+    let texts = &texts[..];
+    let threads = options.threads;
     check(options)?;
     if texts.len() > u32::MAX as usize {
         return Err(Error::Parameter {
@@ -110,7 +140,10 @@ pub fn near_duplicates(
         });
     }
     with_threads(threads, || {
-        let banding = Banding::derive(options.threshold, options.num_perm, options.verify);
+        let banding = match options.banding {
+            Some((bands, rows)) => Banding::new(bands, rows, options.num_perm)?,
+            None => Banding::derive(options.threshold, options.num_perm, options.verify),
+        };
         let (keys, identities) = band_keys(texts, options, &banding);
         let mut pairs = same_words(&identities);
         let mut clusters = UnionFind::new(texts.len());
@@ -131,7 +164,11 @@ pub fn near_duplicates(
 }
 
 /// The keys of all bands, document after document, and the texts' identities.
-fn band_keys(texts: &[&str], options: &Options, banding: &Banding) -> (Vec<u64>, Vec<Identity>) {
+fn band_keys(
+    texts: &[&str],
+    options: &Options<'_>,
+    banding: &Banding,
+) -> (Vec<u64>, Vec<Identity>) {
     let minhash = MinHash::new(options.num_perm, options.seed);
     let mut keys = vec![0; texts.len() * banding.bands()];
     let mut identities = vec![(0, 0); texts.len()];
@@ -169,7 +206,7 @@ fn same_words(identities: &[Identity]) -> Vec<Pair> {
 /// Compares candidates.
 struct Matcher<'a> {
     texts: &'a [&'a str],
-    options: &'a Options,
+    options: &'a Options<'a>,
     /// Pairs found below the threshold in an earlier band.
     rejected: HashSet<(u32, u32)>,
 }

@@ -5,20 +5,32 @@
 use std::collections::{BTreeSet, HashSet};
 
 use gristmill_core::Error;
+use gristmill_core::exact_substring::Corpus;
 use gristmill_core::lsh::Banding;
-use gristmill_core::minhash::MinHash;
+use gristmill_core::minhash::{Method, MinHash};
 use gristmill_core::near_duplicates::{MAX_HEADS, Membership, Options, jaccard, near_duplicates};
 use gristmill_core::text::{Shingler, each_word, mix};
 use gristmill_core::union_find::UnionFind;
 use proptest::prelude::*;
 
-const OPTIONS: Options = Options { threshold: 0.8, num_perm: 128, ngram: 3, verify: true, seed: 1 };
+const OPTIONS: Options<'_> = Options {
+    threshold: 0.8,
+    num_perm: 128,
+    ngram: 3,
+    verify: true,
+    seed: 1,
+    method: Method::OnePermutation,
+    banding: None,
+    threads: 1,
+    memory: None,
+    spill: None,
+};
 
-fn find(texts: &[&str], options: &Options, threads: usize) -> Vec<Membership> {
-    near_duplicates(texts, options, threads).expect("allowed")
+fn find(texts: &[&str], options: &Options<'_>, threads: usize) -> Vec<Membership> {
+    near_duplicates(&Corpus::of_texts(texts), &Options { threads, ..*options }).expect("allowed")
 }
 
-fn representatives(texts: &[&str], options: &Options) -> Vec<u32> {
+fn representatives(texts: &[&str], options: &Options<'_>) -> Vec<u32> {
     find(texts, options, 1).iter().map(|membership| membership.representative).collect()
 }
 
@@ -263,7 +275,7 @@ fn options_outside_their_range_are_refused_by_name() {
         (Options { num_perm: 0, ..OPTIONS }, "num_perm"),
         (Options { ngram: 0, ..OPTIONS }, "ngram"),
     ] {
-        let refused = near_duplicates(&["a"], &options, 1);
+        let refused = near_duplicates(&Corpus::of_texts(&["a"]), &options);
         assert!(matches!(refused, Err(Error::Parameter { name: n, .. }) if n == name));
     }
     assert_eq!(find(&[], &OPTIONS, 1), []);

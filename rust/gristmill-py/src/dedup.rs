@@ -1,10 +1,11 @@
 //! `gristmill_core::{exact_substring, near_duplicates}` for Python.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, FixedSizeBinaryArray, Float64Array, UInt32Array, UInt64Array};
 use gristmill_core::exact_substring::{self, Column, Corpus, Engine, Options, Range, TextFiles};
+use gristmill_core::minhash::Method;
 use gristmill_core::near_duplicates as near;
 use pyo3::prelude::*;
 
@@ -52,8 +53,7 @@ pub fn exact_duplicates_in_files(
     spill: Option<PathBuf>,
 ) -> PyResult<Batches> {
     let engine = Engine::from_name(engine).map_err(error::to_py)?;
-    let column = |(path, values, offsets, n_rows)| Column { path, values, offsets, n_rows };
-    let columns: Vec<Column> = columns.into_iter().map(column).collect();
+    let columns = to_columns(columns);
     let options = Options { min_bytes, engine, threads, memory, spill: spill.as_deref() };
     let ranges = error::leave(py, || {
         let files = TextFiles::open(&columns, unit)?;
@@ -78,24 +78,82 @@ fn ranges_to_batches(ranges: &[Range]) -> PyResult<Batches> {
     ])
 }
 
-/// The cluster of each text: columns representative, twin, jaccard.
-#[pyfunction]
-#[pyo3(signature = (texts, threshold, num_perm, ngram, verify, threads, seed))]
-#[expect(clippy::too_many_arguments, reason = "the parameters of the method, as Python names them")]
-pub fn near_duplicates(
-    py: Python<'_>,
-    texts: &Bound<'_, PyAny>,
+/// The parameters of MinHash: the attributes of Python's `MinHash`.
+#[derive(FromPyObject)]
+pub struct MinHash {
     threshold: f64,
     num_perm: usize,
     ngram: usize,
     verify: bool,
-    threads: usize,
+    method: String,
+    bands: Option<usize>,
+    rows: Option<usize>,
     seed: u64,
+}
+
+impl MinHash {
+    fn options<'a>(
+        &self,
+        threads: usize,
+        memory: Option<usize>,
+        spill: Option<&'a Path>,
+    ) -> gristmill_core::Result<near::Options<'a>> {
+        Ok(near::Options {
+            threshold: self.threshold,
+            num_perm: self.num_perm,
+            ngram: self.ngram,
+            verify: self.verify,
+            method: Method::from_name(&self.method)?,
+            banding: self.bands.zip(self.rows),
+            seed: self.seed,
+            threads,
+            memory,
+            spill,
+        })
+    }
+}
+
+/// The cluster of each text: columns representative, twin, jaccard.
+#[pyfunction]
+#[pyo3(signature = (texts, minhash, threads, memory=None, spill=None))]
+pub fn near_duplicates(
+    py: Python<'_>,
+    texts: &Bound<'_, PyAny>,
+    minhash: MinHash,
+    threads: usize,
+    memory: Option<usize>,
+    spill: Option<PathBuf>,
 ) -> PyResult<Batches> {
     let texts = Texts::read(texts)?;
-    let strs = texts.as_strs();
-    let options = near::Options { threshold, num_perm, ngram, verify, seed };
-    let found = error::leave(py, || near::near_duplicates(&strs, &options, threads))?;
+    let options = minhash.options(threads, memory, spill.as_deref()).map_err(error::to_py)?;
+    let found = error::leave(py, || {
+        near::near_duplicates(&Corpus::of_symbols(texts.as_bytes(), 1), &options)
+    })?;
+    memberships_to_batches(&found)
+}
+
+/// As `near_duplicates`, of texts in Arrow files: columns are (path, position of the values,
+/// position of the 64-bit offsets, rows).
+#[pyfunction]
+#[pyo3(signature = (columns, minhash, threads, memory=None, spill=None))]
+pub fn near_duplicates_in_files(
+    py: Python<'_>,
+    columns: Vec<(PathBuf, usize, usize, usize)>,
+    minhash: MinHash,
+    threads: usize,
+    memory: Option<usize>,
+    spill: Option<PathBuf>,
+) -> PyResult<Batches> {
+    let columns = to_columns(columns);
+    let options = minhash.options(threads, memory, spill.as_deref()).map_err(error::to_py)?;
+    let found = error::leave(py, || {
+        let files = TextFiles::open(&columns, 1)?;
+        near::near_duplicates(&Corpus::of_files(&files, 1), &options)
+    })?;
+    memberships_to_batches(&found)
+}
+
+fn memberships_to_batches(found: &[near::Membership]) -> PyResult<Batches> {
     let u32s = |field: fn(&near::Membership) -> u32| -> ArrayRef {
         Arc::new(UInt32Array::from_iter_values(found.iter().map(field)))
     };
@@ -105,6 +163,11 @@ pub fn near_duplicates(
         ("twin", u32s(|found| found.twin)),
         ("jaccard", Arc::new(jaccard)),
     ])
+}
+
+fn to_columns(columns: Vec<(PathBuf, usize, usize, usize)>) -> Vec<Column> {
+    let column = |(path, values, offsets, n_rows)| Column { path, values, offsets, n_rows };
+    columns.into_iter().map(column).collect()
 }
 
 /// The 128-bit xxh3 of each text: one column, hash.

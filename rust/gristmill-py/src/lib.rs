@@ -28,6 +28,7 @@ mod _core {
     #[pymodule_export]
     use crate::dedup::{
         document_hashes, exact_duplicates, exact_duplicates_in_files, near_duplicates,
+        near_duplicates_in_files,
     };
 
     // ---- digest.rs ----
