@@ -239,3 +239,39 @@ impl<'a> Sets<'a> {
         self.of.remove(&document);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exact_substring::Corpus;
+    use crate::lsh::Banding;
+
+    /// What comparing all texts as one group finds.
+    fn compare(texts: &[String]) -> Found {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let (corpus, options) = (Corpus::of_texts(&texts), Options::default());
+        let reader = Reader::new(&corpus, None);
+        let banding = Banding::derive(options.threshold, options.num_perm, options.verify);
+        let signed = Signed::new(&reader, &banding, &options).expect("nothing is spilled");
+        let group: Vec<u32> = (0..texts.len() as u32).collect();
+        Matcher::new(&reader, &signed, banding.bands(), &options).compare(&group)
+    }
+
+    #[test]
+    fn a_group_is_compared_with_its_first_heads_alone() {
+        let texts: Vec<String> = (0..300).map(|i| format!("a{i} b{i} c{i} d{i} e{i}")).collect();
+        let found = compare(&texts);
+        let with_all_heads = texts.len() - 1 - MAX_HEADS;
+        let n_compared = MAX_HEADS * (MAX_HEADS + 1) / 2 + MAX_HEADS * with_all_heads;
+        assert_eq!((found.pairs.len(), found.below.len()), (0, n_compared));
+    }
+
+    #[test]
+    fn a_group_of_near_copies_costs_one_comparison_each() {
+        let common: String = (0..90).map(|i| format!("word{i} ")).collect();
+        let texts: Vec<String> = (0..300).map(|i| format!("{common} {i}")).collect();
+        let found = compare(&texts);
+        assert!(found.pairs.iter().all(|pair| pair.documents.0 == 0));
+        assert_eq!((found.pairs.len(), found.below.len()), (299, 0));
+    }
+}
