@@ -52,19 +52,22 @@ impl Method {
 /// A bin that no shingle fell into. A shingle of that value leaves it empty, once in 2^32 times.
 const EMPTY: u32 = u32::MAX;
 
+/// Most values of a signature.
+pub const MAX_NUM_PERM: usize = 4_096;
+
 /// Makes signatures of `num_perm` values.
 #[derive(Debug, Clone)]
 pub struct MinHash {
     num_perm: usize,
     seed: u64,
-    /// The bins that full bins offer their values to, in the first rounds.
-    takers: Vec<u16>,
+    simd: Simd,
+    offers: Offers,
     /// Of the method of k permutations.
     permutations: Option<Permutations>,
 }
 
 impl MinHash {
-    /// Signatures of `num_perm` values, 1 to 65,536; other seeds give independent signatures.
+    /// Signatures of `num_perm` values, 1 to [`MAX_NUM_PERM`]; other seeds give independent signatures.
     pub fn new(num_perm: usize, seed: u64, method: Method) -> Self {
         Self::with(num_perm, seed, method, Simd::widest())
     }
@@ -74,9 +77,8 @@ impl MinHash {
         let seed = mix(seed);
         let permutations =
             (method == Method::KPermutation).then(|| Permutations::new(num_perm, seed, simd));
-        let draw = |at| draw(num_perm, seed, at / num_perm, at % num_perm) as u16;
-        let takers = (0..KNOWN_ROUNDS * num_perm).map(draw).collect();
-        Self { num_perm, seed, takers, permutations }
+        let offers = Offers::new(num_perm, seed);
+        Self { num_perm, seed, simd, offers, permutations }
     }
 
     /// Replace `signature` by that of the set `shingles`, which is not empty; repeats and order do
@@ -98,10 +100,13 @@ impl MinHash {
         if let Some(permutations) = &self.permutations {
             return permutations.add(shingles, signature);
         }
-        for &shingle in shingles {
-            let hash = mix(shingle ^ self.seed);
-            let bin = &mut signature[scale(hash, self.num_perm)];
-            *bin = (*bin).min(hash as u32);
+        let mut hashes = [0; PORTION];
+        for shingles in shingles.chunks(PORTION) {
+            mix_each(self.simd, shingles, self.seed, &mut hashes);
+            for &hash in &hashes[..shingles.len()] {
+                let bin = &mut signature[scale(hash, self.num_perm)];
+                *bin = (*bin).min(hash as u32);
+            }
         }
     }
 
@@ -112,41 +117,139 @@ impl MinHash {
         }
     }
 
-    /// Fill the empty bins. In round after round each full bin offers its value to one bin.
+    /// Fill the empty bins. In round after round each full bin, in order, offers its value to one bin;
+    /// so an empty bin takes that of the first full one among those that offer to it.
     fn densify(&self, signature: &mut [u32]) {
-        let bins = 0..signature.len() as u32;
-        let full: Vec<u32> = bins.filter(|&bin| signature[bin as usize] != EMPTY).collect();
-        let mut n_empty = signature.len() - full.len();
-        let mut round = 0;
-        while n_empty > 0 && !full.is_empty() {
-            for &bin in &full {
-                let taker = self.taker(round, bin as usize);
+        let full = Bits::of(signature.iter().map(|&value| value != EMPTY));
+        for bin in full.unset(signature.len()) {
+            let mut donors = (0..KNOWN_ROUNDS).flat_map(|round| self.offers.to(round, bin));
+            if let Some(donor) = donors.find(|&&donor| full.has(donor.into())) {
+                signature[bin] = signature[usize::from(*donor)];
+            }
+        }
+        if signature.contains(&EMPTY) {
+            self.densify_slowly(signature, &full);
+        }
+    }
+
+    /// Go on after the known rounds; few bins are full, or very few empty.
+    fn densify_slowly(&self, signature: &mut [u32], full: &Bits) {
+        let donors: Vec<usize> = (0..signature.len()).filter(|&bin| full.has(bin)).collect();
+        let mut round = KNOWN_ROUNDS;
+        while signature.contains(&EMPTY) && !donors.is_empty() {
+            for &donor in &donors {
+                let taker = taker(self.num_perm, self.seed, round, donor);
                 if signature[taker] == EMPTY {
-                    signature[taker] = signature[bin as usize];
-                    n_empty -= 1;
+                    signature[taker] = signature[donor];
                 }
             }
             round += 1;
         }
     }
+}
 
-    /// The bin that `bin` offers its value to.
+/// A set of bins.
+struct Bits([u64; MAX_NUM_PERM / 64]);
+
+impl Bits {
+    fn of(bits: impl Iterator<Item = bool>) -> Self {
+        let mut words = [0; MAX_NUM_PERM / 64];
+        for (at, bit) in bits.enumerate() {
+            words[at / 64] |= u64::from(bit) << (at % 64);
+        }
+        Self(words)
+    }
+
     #[inline]
-    fn taker(&self, round: usize, bin: usize) -> usize {
-        let known = self.takers.get(round * self.num_perm + bin);
-        known.map_or_else(|| draw(self.num_perm, self.seed, round, bin), |&taker| taker.into())
+    fn has(&self, bin: usize) -> bool {
+        self.0[bin / 64] >> (bin % 64) & 1 == 1
+    }
+
+    /// The bins below `n_bins` that are not in the set.
+    fn unset(&self, n_bins: usize) -> impl Iterator<Item = usize> {
+        self.0.iter().zip((0..n_bins).step_by(64)).flat_map(move |(word, first)| {
+            let mut left = !word;
+            std::iter::from_fn(move || {
+                let bin = first + left.trailing_zeros() as usize;
+                left &= left.wrapping_sub(1);
+                (bin < n_bins && bin < first + 64).then_some(bin)
+            })
+        })
     }
 }
 
-/// Rounds of offers whose takers are kept: most sets need no more.
-const KNOWN_ROUNDS: usize = 8;
+/// Rounds of offers that are kept: most sets need no more.
+const KNOWN_ROUNDS: usize = 16;
 
-fn draw(num_perm: usize, seed: u64, round: usize, bin: usize) -> usize {
-    scale(mix(seed ^ ((round as u64) << 32 | bin as u64)), num_perm)
+/// For each round and bin, the bins that offer to it.
+#[derive(Debug, Clone)]
+struct Offers {
+    num_perm: usize,
+    donors: Vec<u16>,
+    ends: Vec<u32>,
+}
+
+impl Offers {
+    fn new(num_perm: usize, seed: u64) -> Self {
+        let mut offers = Self { num_perm, donors: Vec::new(), ends: vec![0] };
+        for round in 0..KNOWN_ROUNDS {
+            let mut pairs: Vec<(usize, u16)> = (0..num_perm)
+                .map(|donor| (taker(num_perm, seed, round, donor), donor as u16))
+                .collect();
+            pairs.sort_unstable();
+            let mut pairs = pairs.into_iter().peekable();
+            for bin in 0..num_perm {
+                while let Some((_, donor)) = pairs.next_if(|pair| pair.0 == bin) {
+                    offers.donors.push(donor);
+                }
+                offers.ends.push(offers.donors.len() as u32);
+            }
+        }
+        offers
+    }
+
+    /// The bins that offer to `bin`, in order.
+    #[inline]
+    fn to(&self, round: usize, bin: usize) -> &[u16] {
+        let at = round * self.num_perm + bin;
+        &self.donors[self.ends[at] as usize..self.ends[at + 1] as usize]
+    }
+}
+
+/// The bin that a full bin offers its value to.
+fn taker(num_perm: usize, seed: u64, round: usize, donor: usize) -> usize {
+    scale(mix(seed ^ ((round as u64) << 32 | donor as u64)), num_perm)
 }
 
 /// The bin chosen by the upper half of `hash`.
 #[inline]
 fn scale(hash: u64, num_perm: usize) -> usize {
     (((hash >> 32) * num_perm as u64) >> 32) as usize
+}
+
+/// Shingles hashed at a time.
+const PORTION: usize = 512;
+
+/// Hash some shingles, at most [`PORTION`] of them.
+fn mix_each(simd: Simd, shingles: &[u64], seed: u64, hashes: &mut [u64; PORTION]) {
+    match simd {
+        // SAFETY: a `Simd` that is not available is never chosen: see `Simd::is_available`. Twin: the
+        // same loop without, where each multiplication is one of 64 bits.
+        #[cfg(target_arch = "x86_64")]
+        Simd::Avx512 => unsafe { mix_each_avx512(shingles, seed, hashes) },
+        _ => mix_each_plainly(shingles, seed, hashes),
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512dq,avx512vl")]
+fn mix_each_avx512(shingles: &[u64], seed: u64, hashes: &mut [u64; PORTION]) {
+    mix_each_plainly(shingles, seed, hashes);
+}
+
+#[inline(always)]
+fn mix_each_plainly(shingles: &[u64], seed: u64, hashes: &mut [u64; PORTION]) {
+    for (hash, &shingle) in hashes.iter_mut().zip(shingles) {
+        *hash = mix(shingle ^ seed);
+    }
 }

@@ -22,14 +22,14 @@ use rayon::prelude::*;
 
 use crate::exact_substring::Corpus;
 use crate::lsh::Banding;
-use crate::minhash::Method;
+use crate::minhash::{MAX_NUM_PERM, Method};
 use crate::threads::with_threads;
 use crate::union_find::UnionFind;
 use crate::{Error, Result};
 
 mod matching;
 mod reader;
-mod set;
+mod sets;
 mod signing;
 
 use matching::{Matcher, Pair};
@@ -99,7 +99,7 @@ fn check(options: &Options<'_>) -> Result<()> {
     if !(options.threshold > 0.0 && options.threshold <= 1.0) {
         return refuse("threshold", options.threshold.to_string(), "above 0, at most 1");
     }
-    if !(1..=4_096).contains(&options.num_perm) {
+    if !(1..=MAX_NUM_PERM).contains(&options.num_perm) {
         return refuse("num_perm", options.num_perm.to_string(), "from 1 to 4,096");
     }
     if options.ngram == 0 {

@@ -4,6 +4,7 @@
 //! odd: a permutation of 32-bit words. Its parameters and the minima so far stay in registers while
 //! the shingles pass by.
 
+use super::{PORTION, mix_each};
 use crate::simd::Simd;
 use crate::text::mix;
 
@@ -38,10 +39,12 @@ impl Permutations {
     /// Lower the minima where a shingle has a smaller value.
     pub(super) fn add(&self, shingles: &[u64], minima: &mut [u32]) {
         // In portions, so that the hashes stay in the cache for all blocks.
-        for shingles in shingles.chunks(512) {
-            let mut hashes = [0; 512];
-            for (hash, &shingle) in hashes.iter_mut().zip(shingles) {
-                *hash = (mix(shingle ^ self.seed) >> 32) as u32;
+        let mut mixed = [0; PORTION];
+        let mut hashes = [0; PORTION];
+        for shingles in shingles.chunks(PORTION) {
+            mix_each(self.simd, shingles, self.seed, &mut mixed);
+            for (hash, mixed) in hashes.iter_mut().zip(&mixed) {
+                *hash = (mixed >> 32) as u32;
             }
             let hashes = &hashes[..shingles.len()];
             for (i, minima) in minima.chunks_mut(BLOCK).enumerate() {

@@ -5,12 +5,14 @@ use std::collections::HashMap;
 use rayon::prelude::*;
 
 use super::reader::Reader;
-use super::set::Set;
+use super::sets::{Comparer, Known, Set};
 use super::signing::{Groups, Key, Signed};
 use super::{MAX_HEADS, Options};
 use crate::Result;
-use crate::text::Shingler;
 use crate::union_find::UnionFind;
+
+/// Bytes of sets that are kept, when memory is no matter.
+const KNOWN_BYTES: usize = 64 << 20;
 
 /// Two documents that belong together, smaller index first.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +38,7 @@ pub(super) struct Matcher<'a> {
     /// Documents whose words an earlier one has.
     again: Vec<bool>,
     rejected: Rejected,
+    known: Known,
     pairs: Vec<Pair>,
 }
 
@@ -55,6 +58,7 @@ impl<'a> Matcher<'a> {
             clusters: UnionFind::new(n_docs),
             again: vec![false; n_docs],
             rejected: Rejected::new(n_docs),
+            known: Known::new(options.memory.map_or(KNOWN_BYTES, |memory| memory / 8)),
             pairs: Vec::new(),
         }
     }
@@ -99,6 +103,7 @@ impl<'a> Matcher<'a> {
         let found = self.each_partition(Key::Band(band), |groups| self.compare_all(&groups))?;
         for found in found.into_iter().flatten() {
             self.rejected.extend(&found.below);
+            self.known.extend(found.sets);
             for pair in found.pairs {
                 self.clusters.union(pair.documents.0, pair.documents.1);
                 self.pairs.push(pair);
@@ -119,29 +124,31 @@ impl<'a> Matcher<'a> {
 
     fn compare_all(&self, groups: &Groups) -> Vec<Found> {
         let groups: Vec<&[u32]> = groups.iter().collect();
-        let compare = |group: &&[u32]| self.compare(group);
-        groups.par_iter().map(compare).filter(|found| !found.is_empty()).collect()
+        let comparer = || Comparer::new(self.reader, &self.known, self.options.ngram);
+        let compare = |comparer: &mut _, group: &&[u32]| self.compare(group, comparer);
+        let found = groups.par_iter().map_init(comparer, compare);
+        found.filter(|found| !found.is_empty()).collect()
     }
 
     /// Find pairs among the documents of a group, as the head of the module above has it.
-    fn compare(&self, group: &[u32]) -> Found {
+    fn compare(&self, group: &[u32], comparer: &mut Comparer<'_>) -> Found {
         let mut found = Found::default();
         let fresh = group.iter().filter(|&&document| !self.again[document as usize]);
         let mut members = fresh.map(|&document| (document, self.clusters.parent(document)));
         let Some(first) = members.next() else { return found };
         let mut heads = vec![first];
-        let mut sets = Sets::new(self.reader, self.options.ngram);
         for (document, representative) in members {
             if heads.iter().any(|head| head.1 == representative) {
                 continue;
             }
-            let resembles = |&head: &_| self.resembles(document, head, &mut sets, &mut found);
+            let resembles = |&head: &_| self.resembles(document, head, comparer, &mut found);
             if !heads.iter().any(resembles) && heads.len() < MAX_HEADS {
                 heads.push((document, representative));
             } else {
-                sets.forget(document);
+                comparer.forget(document);
             }
         }
+        found.sets = comparer.take_fresh();
         found
     }
 
@@ -150,7 +157,7 @@ impl<'a> Matcher<'a> {
         &self,
         document: u32,
         (head, representative): (u32, u32),
-        sets: &mut Sets<'_>,
+        comparer: &mut Comparer<'_>,
         found: &mut Found,
     ) -> bool {
         if !self.options.verify {
@@ -163,21 +170,24 @@ impl<'a> Matcher<'a> {
             if self.rejected.contains(documents) {
                 return false;
             }
-            let jaccard = sets.jaccard(document, other, self.options.threshold);
-            match jaccard.filter(|&jaccard| jaccard >= self.options.threshold) {
+            let jaccard = comparer.jaccard(document, other, self.options.threshold);
+            match jaccard {
                 Some(jaccard) => found.pairs.push(Pair::new(other, document, jaccard)),
                 None => found.below.push(documents),
             }
-            jaccard.is_some_and(|jaccard| jaccard >= self.options.threshold)
+            jaccard.is_some()
         })
     }
 }
 
-/// What one group found; `below` is what need not be compared again.
+/// What one group found.
 #[derive(Default)]
 struct Found {
     pairs: Vec<Pair>,
+    /// What need not be compared again.
     below: Vec<(u32, u32)>,
+    /// What need not be made again.
+    sets: HashMap<u32, Set>,
 }
 
 impl Found {
@@ -212,34 +222,6 @@ impl Rejected {
     }
 }
 
-/// The shingle sets of the documents that a group is comparing.
-struct Sets<'a> {
-    reader: &'a Reader<'a>,
-    shingler: Shingler,
-    shingles: Vec<u64>,
-    of: HashMap<u32, Set>,
-}
-
-impl<'a> Sets<'a> {
-    fn new(reader: &'a Reader<'a>, ngram: usize) -> Self {
-        Self { reader, shingler: Shingler::new(ngram), shingles: Vec::new(), of: HashMap::new() }
-    }
-
-    fn jaccard(&mut self, a: u32, b: u32, threshold: f64) -> Option<f64> {
-        for document in [a, b] {
-            self.of.entry(document).or_insert_with(|| {
-                self.shingler.shingle(self.reader.text(document), &mut self.shingles);
-                Set::of(&self.shingles)
-            });
-        }
-        self.of[&a].jaccard(&self.of[&b], threshold)
-    }
-
-    fn forget(&mut self, document: u32) {
-        self.of.remove(&document);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,7 +236,9 @@ mod tests {
         let banding = Banding::derive(options.threshold, options.num_perm, options.verify);
         let signed = Signed::new(&reader, &banding, &options).expect("nothing is spilled");
         let group: Vec<u32> = (0..texts.len() as u32).collect();
-        Matcher::new(&reader, &signed, banding.bands(), &options).compare(&group)
+        let known = Known::new(0);
+        let mut comparer = Comparer::new(&reader, &known, options.ngram);
+        Matcher::new(&reader, &signed, banding.bands(), &options).compare(&group, &mut comparer)
     }
 
     #[test]

@@ -38,12 +38,19 @@ fn is_unspaced(character: char) -> bool {
         0x0E00..=0x0FFF         // Thai, Lao, Tibetan
         | 0x1000..=0x109F       // Myanmar
         | 0x1780..=0x17FF       // Khmer
-        | 0x3040..=0x30FF       // Hiragana, Katakana
+        | 0x1950..=0x19DF       // Tai Le, New Tai Lue
+        | 0x1A20..=0x1AAF       // Tai Tham
+        | 0x3040..=0x312F       // Hiragana, Katakana, Bopomofo
+        | 0x31A0..=0x31BF       // Bopomofo, extended
         | 0x31F0..=0x31FF       // Katakana phonetic extensions
         | 0x3400..=0x4DBF       // Han, extension A
         | 0x4E00..=0x9FFF       // Han
+        | 0xA000..=0xA4CF       // Yi
+        | 0xAA60..=0xAA7F       // Myanmar, extended
         | 0xF900..=0xFAFF       // Han, compatibility
-        | 0x20000..=0x323AF) // Han, further extensions
+        | 0xFF66..=0xFF9F       // Katakana, half width
+        | 0x1AFF0..=0x1B16F     // Kana, extended
+        | 0x20000..=0x3FFFF) // Han, further extensions
 }
 
 /// Lower case of a sigma at the end of a word; the same letter as any other.
