@@ -249,5 +249,5 @@ def test_seeds_give_independent_signatures(method: str) -> None:
 def test_the_check_of_rates_would_see_a_bias_of_a_fifth() -> None:
     found = np.random.default_rng(0).random(4_000) < 0.6
     check_rate(found, np.full(4_000, 0.6))
-    with pytest.raises(AssertionError, match="expected 0.5000"):
+    with pytest.raises(AssertionError, match=r"expected 0\.5000"):
         check_rate(found, np.full(4_000, 0.5))
