@@ -2,7 +2,7 @@
 
     python benches/near_duplicates.py [--text FILE.jsonl] [--peers-python PATH] [--without datatrove]
     python benches/near_duplicates.py --short 3000000 [--memory 2GiB] [--text FILE.jsonl]
-    python benches/near_duplicates.py --planted [--pairs 40000] [--bandings 16x8,25x5]
+    python benches/near_duplicates.py --planted [--pairs 25000] [--bandings 16x8,25x5]
 
 First (the default): text to clusters of the first `--docs` documents, each side in a process of
 its own on one pinned core: rensa, gaoya, datasketch and datatrove, those that are installed. Peers
@@ -218,6 +218,7 @@ def _show_ratios(
 
 def write_short(path: str, source: str, n_texts: str) -> Figures:
     import pyarrow as pa
+    import pyarrow.compute as pc
     from near import made
     from pyarrow import parquet
 
@@ -226,7 +227,7 @@ def write_short(path: str, source: str, n_texts: str) -> Figures:
     with parquet.ParquetWriter(path, pa.schema({"text": pa.large_string()})) as writer:
         for block in made.short_blocks(words, share, int(n_texts)):
             texts = pa.array(block, pa.large_string())
-            size += texts.nbytes
+            size += pc.sum(pc.binary_length(texts)).as_py()
             writer.write_table(pa.table({"text": texts}))
     return {"mb": size / 1e6}
 
@@ -245,7 +246,8 @@ def command(path: str, memory: str, threads: str) -> Figures:
 
 
 def run_short(given: argparse.Namespace) -> None:
-    print(f"gristmill dedup near --memory {given.memory}, reading and writing included")
+    budget = f" --memory {given.memory}" if given.memory else ""
+    print(f"gristmill dedup near{budget}, reading and writing included", flush=True)
     print(
         f"{'texts':>10} {'MB':>7} {'CPU s':>8} {'wall s':>8} {'peak MB':>8} {'disk MB':>8} {'dropped':>9}"
     )
@@ -354,7 +356,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--short", type=int, help="short texts through the command, instead")
     parser.add_argument("--memory", default="2GiB", help="its budget; empty: none")
     parser.add_argument("--planted", action="store_true", help="recall on planted pairs, instead")
-    parser.add_argument("--pairs", type=int, default=20_000, help="pairs of each rate and length")
+    parser.add_argument("--pairs", type=int, default=25_000, help="pairs of each rate and length")
     parser.add_argument("--bandings", default="16x8,25x5", help="bands x rows, by commas")
     parser.add_argument("--methods", default="one-permutation,k-permutation")
     return parser.parse_args()
