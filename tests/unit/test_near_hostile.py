@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 import unicodedata
 from itertools import pairwise
 
@@ -230,6 +232,25 @@ def test_surrogates_are_refused_by_name() -> None:
         with pytest.raises(TypeError, match="surrogates not allowed"):
             gm.near_duplicates(["whole", broken])
     assert clusters(["\U0001f980 crab", "\U0001f980\U0001f980 crab"]) == [0, 0]
+
+
+@pytest.mark.parametrize("broken", [b"\x80\x80", b"abc \xf0", b"\xed\xa0\x80", b"\xff" * 1_000])
+def test_arrow_text_that_is_no_utf8_is_refused(broken: bytes) -> None:
+    """In a process of its own, which must live on: Arrow does not look at what it is given."""
+    script = f"""
+import pyarrow as pa, gristmill as gm
+for kind in (pa.string(), pa.large_string()):
+    held = pa.array([b"whole", {broken!r}], pa.binary() if kind == pa.string() else pa.large_binary())
+    try:
+        gm.near_duplicates(held.view(kind))
+    except (TypeError, ValueError) as error:
+        print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-500:]
+    refused = done.stdout.splitlines()
+    assert len(refused) == 2
+    assert all("UTF" in line.upper() for line in refused)
 
 
 # ---- Parameters. ----
