@@ -50,6 +50,8 @@ OURS = {
     "gristmill, verify off": {"verify": False},
     "gristmill, k-permutation": {"method": "k-permutation"},
 }
+MOST_BYTES = 400_000_000
+"""Of the text the documents are taken from."""
 ONCE = ("datatrove",)
 """Sides too slow to be run in each round."""
 PLANTED_WORDS = {30: 1.0, 60: 1.0, 120: 1.0, 250: 0.5, 500: 0.25, 1_000: 0.15, 2_000: 0.1}
@@ -72,7 +74,7 @@ def write_texts(folder: str, source: str, n_docs: str) -> Figures:
     """Write the texts as JSONL for the peers, as Arrow for us."""
     import pyarrow as pa
 
-    texts = paired.texts(1 << 40, source or None)[: int(n_docs)]
+    texts = paired.texts(MOST_BYTES, source or None)[: int(n_docs)]
     with open(f"{folder}/texts.jsonl", "w", encoding="utf-8") as file:
         file.writelines(json.dumps({"text": text}) + "\n" for text in texts)
     table = pa.table({"text": pa.array(texts, pa.large_string())})
@@ -89,17 +91,6 @@ def _read(folder: str) -> Any:
 
     with pa.OSFile(f"{folder}/texts.arrow") as file:
         return pa.ipc.open_file(file).read_all()["text"]
-
-
-def write_truth(folder: str) -> Figures:
-    import numpy as np
-    from near import truth
-
-    sets = truth.sets_of(_read(folder).to_pylist(), NGRAM)
-    first = truth.same(sets)
-    pairs = truth.similar(sets, sorted(set(first.tolist())), THRESHOLD)
-    np.savez(f"{folder}/truth.npz", pairs=np.array(pairs, np.int64).reshape(-1, 2), first=first)
-    return {"n_pairs": len(pairs), "n_distinct": len(set(first.tolist()))}
 
 
 def ours(folder: str, links_path: str, core: str, options: str) -> Figures:
@@ -119,14 +110,19 @@ def ours(folder: str, links_path: str, core: str, options: str) -> Figures:
     return figures
 
 
-def score(folder: str, links_path: str) -> Figures:
-    import numpy as np
+def score(folder: str, *sides: str) -> Figures:
+    """Find the true pairs and compare each side's links with them."""
     from near import truth
 
     sets = truth.sets_of(_read(folder).to_pylist(), NGRAM)
-    known = np.load(f"{folder}/truth.npz")
-    links = json.loads(Path(links_path).read_text())
-    return truth.score(sets, known["first"], known["pairs"].tolist(), links, THRESHOLD)
+    first = truth.same(sets)
+    distinct = sorted(set(first.tolist()))
+    pairs = truth.similar(sets, distinct, THRESHOLD)
+    scores = {}
+    for side in sides:
+        links = json.loads(Path(f"{folder}/{side}.json").read_text())
+        scores[side] = truth.score(sets, first, pairs, links, THRESHOLD)
+    return {"n_pairs": len(pairs), "n_distinct": len(distinct), "scores": scores}
 
 
 def compare(given: argparse.Namespace) -> None:
@@ -140,9 +136,9 @@ def compare(given: argparse.Namespace) -> None:
         sides = [side for side, options in OURS.items() if set(options) <= set(known["options"])]
         sides += [peer for peer in peers if peer not in given.without.split(",")]
         rounds = [_round(folder, sides, number, given) for number in range(given.rounds)]
-        truth = run("truth", folder)
-        print(f"{truth['n_pairs']:,} pairs of {truth['n_distinct']:,} distinct reach {THRESHOLD}")
-        _show_peers(folder, sides, rounds, text["mb"])
+        found = run("score", folder, *sides)
+        print(f"{found['n_pairs']:,} pairs of {found['n_distinct']:,} distinct reach {THRESHOLD}")
+        _show_peers(sides, rounds, text["mb"], found["scores"])
 
 
 def installed_peers(given: argparse.Namespace) -> dict[str, str]:
@@ -174,7 +170,10 @@ def _round(
 
 
 def _show_peers(
-    folder: str, sides: Sequence[str], rounds: Sequence[dict[str, Figures]], mb: float
+    sides: Sequence[str],
+    rounds: Sequence[dict[str, Figures]],
+    mb: float,
+    scores: dict[str, dict[str, float]],
 ) -> None:
     print(
         f"{'':26} {'MB/CPU s':>8} {'CPU s':>8} {'wall s':>8} {'RAM +MB':>8} {'links':>8} "
@@ -187,7 +186,7 @@ def _show_peers(
             median(row[name] for row in rows) for name in ("cpu_s", "wall_s", "peak_mb")
         )
         speed[side] = mb / cpu
-        found = run("score", folder, f"{folder}/{side}.json")
+        found = scores[side]
         print(
             f"{side:26} {mb / cpu:8.1f} {cpu:8.2f} {wall:8.2f} {ram * 1.048576:8.0f} "
             f"{found['n_links']:8} {found['precision']:9.4f} {found['recall']:7.4f} "
@@ -331,7 +330,6 @@ def _show_rate(what: str, pairs: float, found: float, expected: float, variance:
 
 SIDES = {
     "write": write_texts,
-    "truth": write_truth,
     "score": score,
     "ours": ours,
     "short": write_short,
