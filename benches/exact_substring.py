@@ -29,12 +29,9 @@ import string
 import struct
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from resource import RUSAGE_CHILDREN, getrusage
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -154,7 +151,7 @@ def google(binary: str, path: str) -> Figures:
         text = f"{folder}/text"
         os.link(Path(path).with_suffix(".bin"), text)
         windows = ["--length-threshold", str(MIN_BYTES), "--cache-dir", f"{folder}/cache"]
-        figures = _measure_commands(
+        figures = paired.measure_commands(
             folder,
             [binary, "make", "--data-file", text],
             [binary, "self-similar", "--data-file", text, *windows, "--num-threads", "1"],
@@ -171,57 +168,14 @@ def command(path: str, memory: str, threads: str) -> Figures:
         program = [sys.executable, "-m", "gristmill", "dedup", "exact"]
         options = ["--memory", memory, "--min-remaining", "0", "--threads", threads]
         source = str(Path(path).with_suffix(".parquet"))
-        figures = _measure_commands(folder, [*program, source, "--out", f"{folder}/out", *options])
+        figures = paired.measure_commands(
+            folder, [*program, source, "--out", f"{folder}/out", *options]
+        )
         import polars as pl
 
         sizes = pl.scan_parquet(f"{folder}/out/ledger/*.parquet").select("bytes_in", "bytes_out")
         cut = sizes.select(pl.col("bytes_in").sum() - pl.col("bytes_out").sum()).collect().item()
     return figures | {"mb": _megabytes(path), "cut_bytes": int(cut)}
-
-
-def _measure_commands(folder: str, *commands: list[str]) -> Figures:
-    """CPU and wall seconds, peak memory of a process and peak size of `folder`.
-
-    A child's peak counts from the memory of the process that starts it, so nothing large may be
-    imported before.
-    """
-    sizes, ended = [0], threading.Event()
-    environment = os.environ | {"TMPDIR": folder}
-
-    def watch() -> None:
-        while not ended.wait(0.2):
-            sizes.append(_size_of(folder))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    started = time.perf_counter()
-    try:
-        for one in commands:
-            done = subprocess.run(one, stdout=subprocess.DEVNULL, env=environment)
-            if done.returncode:
-                sys.exit(f"exit {done.returncode}: {' '.join(one)}")
-    finally:
-        wall = time.perf_counter() - started
-        sizes.append(_size_of(folder))
-        ended.set()
-        watcher.join()
-    used = getrusage(RUSAGE_CHILDREN)
-    return {
-        "cpu_s": used.ru_utime + used.ru_stime,
-        "wall_s": wall,
-        "rss_mb": used.ru_maxrss / 1024,
-        "disk_mb": max(sizes) / 1e6,
-    }
-
-
-def _size_of(folder: str) -> int:
-    size = 0
-    for path in Path(folder).rglob("*"):
-        try:
-            size += path.stat().st_size
-        except FileNotFoundError:  # renamed or removed meanwhile
-            continue
-    return size
 
 
 def _keep_first(folder: Path, texts: Any) -> list[Any]:

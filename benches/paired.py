@@ -7,12 +7,15 @@ peak memory; the ratio is taken pair by pair, so it holds when the machine's spe
 from __future__ import annotations
 
 import json
+import os
 import resource
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -45,14 +48,80 @@ def texts(n_bytes: int, path: str | None = None) -> list[str]:
 
 def measure(work: Callable[[], object]) -> dict[str, float]:
     """CPU and wall seconds of `work`; peak resident memory in MB, what `work` added and in all."""
-    before = resource.getrusage(resource.RUSAGE_SELF)
+    before, peak_before = resource.getrusage(resource.RUSAGE_SELF), _peak_kb()
     started = time.perf_counter()
     work()
     wall = time.perf_counter() - started
     after = resource.getrusage(resource.RUSAGE_SELF)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    added, in_all = after.ru_maxrss - before.ru_maxrss, after.ru_maxrss
+    added, in_all = _peak_kb() - peak_before, after.ru_maxrss
     return {"cpu_s": cpu, "wall_s": wall, "peak_mb": added / 1024, "rss_mb": in_all / 1024}
+
+
+def _peak_kb() -> int:
+    """This process's peak, without that of the one that started it, where Linux says."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def forget_peak() -> None:
+    """Let the peak begin anew at what is resident now, where Linux can."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def pin(core: int) -> None:
+    """Stay on one core, where the system can do that; below zero: do not."""
+    if core >= 0 and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {core})
+
+
+def measure_commands(folder: str, *commands: list[str]) -> dict[str, float]:
+    """CPU and wall seconds, peak memory of a process and peak size of `folder`.
+
+    A child's peak counts from the memory of the process that starts it, so nothing large may be
+    imported before.
+    """
+    sizes, ended = [0], threading.Event()
+    environment = os.environ | {"TMPDIR": folder}
+
+    def watch() -> None:
+        while not ended.wait(0.2):
+            sizes.append(_size_of(folder))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    started = time.perf_counter()
+    try:
+        for one in commands:
+            done = subprocess.run(one, stdout=subprocess.DEVNULL, env=environment)
+            if done.returncode:
+                sys.exit(f"exit {done.returncode}: {' '.join(one)}")
+    finally:
+        wall = time.perf_counter() - started
+        sizes.append(_size_of(folder))
+        ended.set()
+        watcher.join()
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {
+        "cpu_s": used.ru_utime + used.ru_stime,
+        "wall_s": wall,
+        "rss_mb": used.ru_maxrss / 1024,
+        "disk_mb": max(sizes) / 1e6,
+    }
+
+
+def _size_of(folder: str) -> int:
+    size = 0
+    for path in Path(folder).rglob("*"):
+        try:
+            size += path.stat().st_size
+        except FileNotFoundError:  # renamed or removed meanwhile
+            continue
+    return size
 
 
 def run_side(script: str, side: str, arguments: Sequence[str]) -> dict[str, float]:
