@@ -10,12 +10,19 @@ from typing import Any
 
 import pyarrow as pa
 
+from gristmill.dedup import MinHash, find_clusters
 from gristmill.documents import Documents
 from gristmill.ledger import apply
 from gristmill.room import Room
 from gristmill.schema import DOCUMENT
 from gristmill.stage import GlobalStage
 from gristmill.tables import arrow_writer
+from gristmill.text import Texts
+
+
+def memberships(texts: Texts, threads: int = 1, **minhash: Any) -> pa.Table:
+    """The clusters of near-duplicates under these parameters of `MinHash`."""
+    return find_clusters(texts, MinHash(**minhash), threads)
 
 
 @dataclass

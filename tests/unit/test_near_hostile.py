@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import gristmill as gm
 from gristmill import dedup
+from surveys import memberships
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -57,7 +58,7 @@ def test_a_text_shorter_than_the_ngram_is_one_ngram() -> None:
     assert clusters(texts, ngram=5) == [0, 1, 0, 3, 4]
     assert clusters(texts, ngram=1_000_000) == [0, 1, 0, 3, 4]
     assert clusters(texts, ngram=5, verify=False) == [0, 1, 0, 3, 4]
-    found = dedup.find_clusters(texts, ngram=5)
+    found = memberships(texts, ngram=5)
     assert found["jaccard"].to_pylist()[2] == 1.0
 
 
@@ -70,7 +71,7 @@ def test_one_document_of_twenty_megabytes_and_its_near_copy() -> None:
     assert len(text) > 19_000_000
     near = f"{text[:9_000_000]} edited {text[9_000_000:]}"
     half = text[: len(text) // 2]
-    found = dedup.find_clusters([text, half, near, "short"])
+    found = memberships([text, half, near, "short"])
     assert found["representative"].to_pylist() == [0, 1, 0, 3]
     assert 0.99999 < found["jaccard"].to_pylist()[2] < 1
 
@@ -87,7 +88,7 @@ def test_a_word_of_a_megabyte_is_one_word() -> None:
 def test_two_hundred_thousand_identical_documents_are_one() -> None:
     text = "The same words, line for line, and nothing else in all of the two hundred thousand."
     copies = pa.array([text]).take(pa.array(np.zeros(200_000, np.int32)))
-    found = dedup.find_clusters(copies)
+    found = memberships(copies)
     assert set(found["representative"].to_pylist()) == {0}
     assert set(found["twin"].to_pylist()) == {0}
     assert set(found["jaccard"].to_pylist()) == {1.0}
@@ -100,7 +101,7 @@ def test_two_hundred_thousand_empty_documents_are_one() -> None:
 def test_two_hundred_thousand_nearly_identical_documents_are_one() -> None:
     common = " ".join(words(40, 2))
     texts = [f"{common} {number}" for number in range(200_000)]
-    found = dedup.find_clusters(texts)
+    found = memberships(texts)
     assert set(found["representative"].to_pylist()) == {0}
     assert set(found["twin"].to_pylist()) == {0}
     assert found["jaccard"].to_numpy()[1:] == pytest.approx(36 / 38)
@@ -149,7 +150,7 @@ def test_one_character_of_an_unspaced_text_changes_only_its_ngrams(text: str) ->
     at = len(text) // 2
     near = f"{text[:at]}{text[0]}{text[at + 1 :]}。"
     a, b = character_ngrams(text, 5), character_ngrams(near, 5)
-    found = dedup.find_clusters([text, near, text[::-1]], threshold=0.7)
+    found = memberships([text, near, text[::-1]], threshold=0.7)
     assert found["representative"].to_pylist() == [0, 0, 2]
     assert found["jaccard"].to_pylist()[1] == pytest.approx(len(a & b) / len(a | b))
 
@@ -172,7 +173,7 @@ def test_mixed_scripts_take_words_and_characters_each() -> None:
     spread = "gristmill 0 1 を python 3 11 で 使 う と 大 規 模 な コ ー パ ス の deduplication が 速 く な り ま す"
     assert clusters([text, spread], threshold=1.0) == [0, 0]
     other = text.replace("deduplication", "tokenization")
-    found = dedup.find_clusters([text, other], threshold=0.5)
+    found = memberships([text, other], threshold=0.5)
     # 28 words, 24 n-grams, five of which hold the word that differs
     assert len(spread.split()) == 28
     assert found["jaccard"].to_pylist() == [1.0, pytest.approx(19 / 29)]
@@ -199,7 +200,7 @@ def test_combining_marks_belong_to_their_word() -> None:
     # vowel signs: without them the words of Hindi and Tamil would fall to pieces
     hindi, tamil = "पनचक्की नदी के किनारे है", "நீராலை ஆற்றங்கரையில் உள்ளது"
     for text in (hindi, tamil):
-        found = dedup.find_clusters([text, f"{text} नया"], ngram=1, threshold=0.5)
+        found = memberships([text, f"{text} नया"], ngram=1, threshold=0.5)
         n_words = len(text.split())
         assert found["jaccard"].to_pylist()[1] == pytest.approx(n_words / (n_words + 1))
 
@@ -262,7 +263,7 @@ for broken in {BROKEN!r}:
 @pytest.mark.parametrize("threshold", [0, -0.1, 1.0000001, 2, float("nan"), float("inf")])
 def test_a_threshold_outside_its_range_is_refused_with_its_value(threshold: float) -> None:
     with pytest.raises(ValueError, match=rf"threshold = {threshold} .* above 0, at most 1"):
-        dedup.find_clusters(["a"], threshold=threshold)
+        memberships(["a"], threshold=threshold)
 
 
 @pytest.mark.parametrize("threshold", [1e-300, 1e-9, 0.999999999, 1, 1.0])
@@ -291,7 +292,7 @@ def test_more_bands_and_rows_than_the_signature_holds_are_refused(
     bands: int, rows: int, num_perm: int
 ) -> None:
     with pytest.raises(ValueError, match=rf"(?s)bands.*{num_perm}"):
-        dedup.find_clusters(["a"], num_perm=num_perm, bands=bands, rows=rows)
+        memberships(["a"], num_perm=num_perm, bands=bands, rows=rows)
 
 
 @pytest.mark.parametrize(
@@ -311,7 +312,7 @@ def test_more_bands_and_rows_than_the_signature_holds_are_refused(
     ],
 )
 def test_parameters_are_refused_with_their_value(options: dict[str, object], name: str) -> None:
-    for function in (gm.near_duplicates, dedup.find_clusters):
+    for function in (gm.near_duplicates, memberships):
         with pytest.raises(ValueError, match=name):
             function(["a b c"], **options)
 
@@ -351,8 +352,8 @@ def test_clusters_depend_on_neither_chunks_nor_threads_nor_type(
     split = pa.chunked_array([TEXTS[a:b] for a, b in pairwise(edges)], kind)
     whole = pa.array(TEXTS, pa.large_string())
     for verify in (True, False):
-        expected = dedup.find_clusters(whole, verify=verify)
-        found = dedup.find_clusters(split, verify=verify, threads=threads)
+        expected = memberships(whole, verify=verify)
+        found = memberships(split, verify=verify, threads=threads)
         assert found["representative"].equals(expected["representative"])
         assert found["twin"].equals(expected["twin"])
         assert str(found["jaccard"].to_pylist()) == str(expected["jaccard"].to_pylist())

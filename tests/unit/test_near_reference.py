@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gristmill import dedup
+from surveys import memberships
 
 Shingles = set[tuple[str, ...]]
 METHODS = pytest.mark.parametrize("method", ["one-permutation", "k-permutation"])
@@ -78,7 +79,7 @@ def check(texts: Sequence[str], threshold: float, ngram: int, **options: object)
     sets = [shingles(text, ngram) for text in texts]
     truth = resembling(sets, threshold)
     allowed = components(len(texts), truth)
-    rows = dedup.find_clusters(texts, threshold, ngram=ngram, **options).to_pylist()
+    rows = memberships(texts, threshold=threshold, ngram=ngram, **options).to_pylist()
     representative = [row["representative"] for row in rows]
     for number, row in enumerate(rows):
         exact = jaccard(sets[number], sets[row["twin"]])
