@@ -19,6 +19,7 @@ pub mod pack;
 pub mod permute;
 pub mod pii;
 pub mod signals;
+pub mod similarity;
 pub mod suffix_array;
 pub mod suffix_index;
 pub mod suffix_windows;
