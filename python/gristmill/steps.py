@@ -158,7 +158,7 @@ def earlier_corpora(recipe: Recipe) -> tuple[EarlierCorpus, ...]:
         try:
             found[name] = EarlierCorpus.of(path, Corpus.open(path).run, name)
         except (RecipeError, FormatError, IntegrityError) as error:
-            raise type(error)(f"dedup.near.against: {error}") from None
+            raise type(error)(f"dedup.near.against takes finished corpora: {error}") from None
     return tuple(found.values())
 
 

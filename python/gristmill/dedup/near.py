@@ -217,7 +217,12 @@ class _DropNear(DropCopies):
         if not self._stage.minhash.verify:
             return ["same band of the signature, similarity not verified"] * (high - low)
         threshold = f"threshold {self._stage.minhash.threshold:g}"
-        said = [f"jaccard {one:.3f}, {threshold}" for one in self._jaccard[low:high].tolist()]
+        shown = np.where(
+            self._jaccard[low:high] < self._stage.minhash.threshold,
+            np.floor(self._jaccard[low:high] * 1000) / 1000,  # 0.7996 is not to look like 0.8
+            self._jaccard[low:high],
+        )
+        said = [f"jaccard {one:.3f}, {threshold}" for one in shown.tolist()]
         start, stop = np.searchsorted(self._indirect, [low, high])
         for at in range(start, stop):
             through, jaccard = self._through[at], self._joined_at[at]
