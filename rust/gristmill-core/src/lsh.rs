@@ -14,6 +14,9 @@ pub struct Banding {
     rows: usize,
 }
 
+/// Multiplier of a band's key: large and odd.
+const ROW: u64 = 0xD6E8_FEB8_6659_FD93;
+
 /// Steps of the numeric integral over the similarity.
 const STEPS: usize = 64;
 
@@ -73,11 +76,12 @@ impl Banding {
         1.0 - (1.0 - similarity.powi(self.rows as i32)).powi(self.bands as i32)
     }
 
-    /// Write one key per band: equal for two documents when their rows are (to 64 bits of hash).
-    pub fn write_keys(&self, signature: &[u32], keys: &mut [u64]) {
-        for (key, rows) in keys.iter_mut().zip(signature.chunks_exact(self.rows)) {
-            *key = rows.iter().fold(0, |key, &value| mix(key ^ u64::from(value)));
-        }
+    /// The key of each band: equal for two documents when their rows are (to 64 bits of hash).
+    pub fn keys(&self, signature: &[u32]) -> impl Iterator<Item = u64> {
+        // A polynomial in the rows' values, so that their multiplications overlap.
+        let append = |key: u64, &value: &u32| key.wrapping_mul(ROW).wrapping_add(u64::from(value));
+        let bands = signature.chunks_exact(self.rows).take(self.bands);
+        bands.map(move |rows| mix(rows.iter().fold(0, append)))
     }
 }
 

@@ -16,24 +16,28 @@
 //! Source: Broder, "On the Resemblance and Containment of Documents" (1997); the banding of
 //! Indyk and Motwani (1998); the rule for buckets is our own.
 
-use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use rayon::prelude::*;
 
 use crate::exact_substring::Corpus;
 use crate::lsh::Banding;
-use crate::minhash::{Method, MinHash};
-use crate::text::{Identity, Shingler};
+use crate::minhash::Method;
 use crate::threads::with_threads;
 use crate::union_find::UnionFind;
 use crate::{Error, Result};
 
+mod matching;
+mod reader;
+mod set;
+mod signing;
+
+use matching::{Matcher, Pair};
+use reader::Reader;
+use signing::Signed;
+
 /// Documents of one bucket that later ones are compared with.
 pub const MAX_HEADS: usize = 8;
-
-/// Documents shingled by one thread at a time.
-const CHUNK: usize = 64;
 
 /// What near-duplicates are.
 #[derive(Debug, Clone, Copy)]
@@ -90,13 +94,6 @@ pub struct Membership {
     pub jaccard: f64,
 }
 
-/// Two documents that belong together, smaller index first.
-#[derive(Debug, Clone, Copy)]
-struct Pair {
-    documents: (u32, u32),
-    jaccard: f64,
-}
-
 fn check(options: &Options<'_>) -> Result<()> {
     let refuse = |name, value, allowed| Err(Error::Parameter { name, value, allowed });
     if !(options.threshold > 0.0 && options.threshold <= 1.0) {
@@ -121,199 +118,33 @@ pub fn document_hashes(texts: &[&str], threads: usize) -> Result<Vec<[u8; 16]>> 
     with_threads(threads, || Ok(texts.par_iter().map(hash).collect()))
 }
 
-/// The cluster of each text; the same for any number of threads.
+/// The cluster of each text; the same for any number of threads and any memory.
 ///
 /// # Errors
 ///
-/// [`Error::Parameter`] names an option outside its range, or `texts` when there are 2^32 or more.
+/// [`Error::Parameter`] names an option outside its range, or `texts` when there are 2^32 or more;
+/// [`Error::Io`] when spilling fails.
 pub fn near_duplicates(corpus: &Corpus<'_>, options: &Options<'_>) -> Result<Vec<Membership>> {
-    let texts: Vec<&str> =
-        corpus.documents().iter().map(|d| std::str::from_utf8(d).unwrap_or("")).collect();
-    let texts = &texts[..];
-    let threads = options.threads;
     check(options)?;
-    if texts.len() > u32::MAX as usize {
+    let n_docs = corpus.documents().len();
+    if n_docs > u32::MAX as usize {
         return Err(Error::Parameter {
             name: "texts",
-            value: format!("{} documents", texts.len()),
+            value: format!("{n_docs} documents"),
             allowed: "at most 4,294,967,295 documents in one call",
         });
     }
-    with_threads(threads, || {
-        let banding = match options.banding {
-            Some((bands, rows)) => Banding::new(bands, rows, options.num_perm)?,
-            None => Banding::derive(options.threshold, options.num_perm, options.verify),
-        };
-        let (keys, identities) = band_keys(texts, options, &banding);
-        let mut pairs = same_words(&identities);
-        let mut clusters = UnionFind::new(texts.len());
-        let mut again = vec![false; texts.len()];
-        for pair in &pairs {
-            clusters.union(pair.documents.0, pair.documents.1);
-            again[pair.documents.1 as usize] = true;
-        }
-        let distinct: Vec<u32> = (0..texts.len() as u32).filter(|&d| !again[d as usize]).collect();
-        let mut matcher = Matcher { texts, options, rejected: HashSet::new() };
-        for band in 0..banding.bands() {
-            let key =
-                |&document: &u32| (keys[document as usize * banding.bands() + band], document);
-            matcher.join(distinct.iter().map(key).collect(), &mut clusters, &mut pairs);
-        }
+    let banding = match options.banding {
+        Some((bands, rows)) => Banding::new(bands, rows, options.num_perm)?,
+        None => Banding::derive(options.threshold, options.num_perm, options.verify),
+    };
+    with_threads(options.threads, || {
+        let reader = Reader::new(corpus, options.memory.map(|memory| memory / 4));
+        let signed = Signed::new(&reader, &banding, options)?;
+        let matcher = Matcher::new(&reader, &signed, banding.bands(), options);
+        let (clusters, pairs) = matcher.run()?;
         Ok(memberships(clusters, &pairs))
     })
-}
-
-/// The keys of all bands, document after document, and the texts' identities.
-fn band_keys(
-    texts: &[&str],
-    options: &Options<'_>,
-    banding: &Banding,
-) -> (Vec<u64>, Vec<Identity>) {
-    let minhash = MinHash::new(options.num_perm, options.seed);
-    let mut keys = vec![0; texts.len() * banding.bands()];
-    let mut identities = vec![(0, 0); texts.len()];
-    texts
-        .par_chunks(CHUNK)
-        .zip(keys.par_chunks_mut(CHUNK * banding.bands()))
-        .zip(identities.par_chunks_mut(CHUNK))
-        .for_each_init(
-            || (Shingler::new(options.ngram), Vec::new(), Vec::new()),
-            |(shingler, shingles, signature), ((texts, keys), identities)| {
-                let keys = keys.chunks_mut(banding.bands());
-                for ((text, keys), identity) in texts.iter().zip(keys).zip(identities) {
-                    *identity = shingler.shingle(text, shingles);
-                    minhash.sign(shingles, signature);
-                    banding.write_keys(signature, keys);
-                }
-            },
-        );
-    (keys, identities)
-}
-
-/// Each text whose words were seen before, with the first that had them.
-fn same_words(identities: &[Identity]) -> Vec<Pair> {
-    let mut order: Vec<(Identity, u32)> = identities.iter().copied().zip(0..).collect();
-    order.par_sort_unstable();
-    order
-        .chunk_by(|a, b| a.0 == b.0)
-        .flat_map(|group| {
-            let first = group[0].1;
-            group[1..].iter().map(move |&(_, d)| Pair { documents: (first, d), jaccard: 1.0 })
-        })
-        .collect()
-}
-
-/// Compares candidates.
-struct Matcher<'a> {
-    texts: &'a [&'a str],
-    options: &'a Options<'a>,
-    /// Pairs found below the threshold in an earlier band.
-    rejected: HashSet<(u32, u32)>,
-}
-
-/// What one bucket found; `below` is what need not be compared again.
-#[derive(Default)]
-struct Found {
-    pairs: Vec<Pair>,
-    below: Vec<(u32, u32)>,
-}
-
-impl Matcher<'_> {
-    /// Join the clusters that one band connects. Buckets see the clusters of the bands before, and
-    /// their pairs are applied in order, so threads change nothing.
-    fn join(
-        &mut self,
-        mut keyed: Vec<(u64, u32)>,
-        clusters: &mut UnionFind,
-        pairs: &mut Vec<Pair>,
-    ) {
-        keyed.par_sort_unstable();
-        let buckets: Vec<Vec<(u32, u32)>> = keyed
-            .chunk_by(|a, b| a.0 == b.0)
-            .filter(|bucket| bucket.len() > 1)
-            .map(|bucket| bucket.iter().map(|&(_, d)| (d, clusters.find(d))).collect())
-            .collect();
-        let found: Vec<Found> = buckets.par_iter().map(|bucket| self.compare(bucket)).collect();
-        for found in found {
-            self.rejected.extend(found.below);
-            for pair in found.pairs {
-                clusters.union(pair.documents.0, pair.documents.1);
-                pairs.push(pair);
-            }
-        }
-    }
-
-    /// Find pairs among the members of a bucket, given as (document, its representative) in order.
-    fn compare(&self, bucket: &[(u32, u32)]) -> Found {
-        let mut found = Found::default();
-        let mut sets = Sets { shingler: Shingler::new(self.options.ngram), of: HashMap::new() };
-        let mut heads: Vec<(u32, u32)> = vec![bucket[0]];
-        for &(document, representative) in &bucket[1..] {
-            if heads.iter().any(|head| head.1 == representative) {
-                continue;
-            }
-            let joined =
-                heads.iter().any(|&head| self.resembles(document, head, &mut sets, &mut found));
-            if !joined && heads.len() < MAX_HEADS {
-                heads.push((document, representative));
-            } else {
-                sets.of.remove(&document);
-            }
-        }
-        found
-    }
-
-    /// Whether `document` belongs with a head or the representative of the head's cluster.
-    fn resembles(
-        &self,
-        document: u32,
-        (head, representative): (u32, u32),
-        sets: &mut Sets,
-        found: &mut Found,
-    ) -> bool {
-        if !self.options.verify {
-            found.pairs.push(pair(head, document, f64::NAN));
-            return true;
-        }
-        let others = [representative, head];
-        others[usize::from(head == representative)..].iter().any(|&other| {
-            let documents = (document.min(other), document.max(other));
-            if self.rejected.contains(&documents) {
-                return false;
-            }
-            let jaccard = sets.jaccard(self.texts, documents);
-            if jaccard >= self.options.threshold {
-                found.pairs.push(pair(other, document, jaccard));
-            } else {
-                found.below.push(documents);
-            }
-            jaccard >= self.options.threshold
-        })
-    }
-}
-
-fn pair(a: u32, b: u32, jaccard: f64) -> Pair {
-    Pair { documents: (a.min(b), a.max(b)), jaccard }
-}
-
-/// The shingle sets of the documents that a bucket is comparing.
-struct Sets {
-    shingler: Shingler,
-    of: HashMap<u32, Vec<u64>>,
-}
-
-impl Sets {
-    fn jaccard(&mut self, texts: &[&str], (a, b): (u32, u32)) -> f64 {
-        for document in [a, b] {
-            let set = self.of.entry(document).or_default();
-            if set.is_empty() {
-                self.shingler.shingle(texts[document as usize], set);
-                set.sort_unstable();
-                set.dedup();
-            }
-        }
-        jaccard(&self.of[&a], &self.of[&b])
-    }
 }
 
 /// Jaccard similarity of two sets, given in ascending order without repeats; 1 when both are empty.
@@ -330,24 +161,28 @@ pub fn jaccard(a: &[u64], b: &[u64]) -> f64 {
 }
 
 /// Each document's representative and its best pair: with the representative if there is one, else
-/// the one of greatest similarity, the first found of equals.
-fn memberships(clusters: UnionFind, pairs: &[Pair]) -> Vec<Membership> {
-    let mut memberships: Vec<Membership> = clusters
-        .representatives()
-        .into_iter()
-        .zip(0..)
-        .map(|(representative, twin)| Membership { representative, twin, jaccard: 1.0 })
-        .collect();
+/// the one of greatest similarity, with the earliest document of equals.
+fn memberships(mut clusters: UnionFind, pairs: &[Pair]) -> Vec<Membership> {
+    let representatives = clusters.representatives().iter();
+    let alone = |(&representative, twin)| Membership { representative, twin, jaccard: 1.0 };
+    let mut memberships: Vec<Membership> = representatives.zip(0..).map(alone).collect();
     for &Pair { documents: (a, b), jaccard } in pairs {
-        for (document, other) in [(a, b), (b, a)] {
+        for (document, twin) in [(a, b), (b, a)] {
             let known = &mut memberships[document as usize];
-            let better = known.twin == document
-                || other == known.representative
-                || (known.twin != known.representative && jaccard > known.jaccard);
-            if document != known.representative && better {
-                (known.twin, known.jaccard) = (other, jaccard);
+            if document != known.representative && known.is_worse(document, twin, jaccard) {
+                (known.twin, known.jaccard) = (twin, jaccard);
             }
         }
     }
     memberships
+}
+
+impl Membership {
+    /// Whether to name `twin` rather than what is known so far of `document`.
+    fn is_worse(&self, document: u32, twin: u32, jaccard: f64) -> bool {
+        self.twin == document
+            || twin == self.representative
+            || (self.twin != self.representative
+                && (jaccard > self.jaccard || (jaccard >= self.jaccard && twin < self.twin)))
+    }
 }

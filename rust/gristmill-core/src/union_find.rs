@@ -21,6 +21,11 @@ impl UnionFind {
         member
     }
 
+    /// A member of the same set, the smallest one after [`UnionFind::representatives`].
+    pub fn parent(&self, member: u32) -> u32 {
+        self.0[member as usize]
+    }
+
     /// Join the sets of `a` and `b`; false when they were one already.
     pub fn union(&mut self, a: u32, b: u32) -> bool {
         let (a, b) = (self.find(a), self.find(b));
@@ -29,11 +34,11 @@ impl UnionFind {
     }
 
     /// The smallest member of each member's set.
-    pub fn representatives(mut self) -> Vec<u32> {
+    pub fn representatives(&mut self) -> &[u32] {
         // A parent is smaller than its child, so it is final when the child asks.
         for member in 0..self.0.len() {
             self.0[member] = self.0[self.0[member] as usize];
         }
-        self.0
+        &self.0
     }
 }

@@ -26,14 +26,14 @@ mod anchors;
 mod entries;
 mod groups;
 mod plan;
-mod runs;
+
 mod verify;
 
+use crate::runs::{Room, Stretch, Writer};
 use anchors::MAX_WINDOW;
 use entries::{Entries, POSITION_BITS};
 use groups::Groups;
 use plan::Plan;
-use runs::{Room, Stretch, Writer};
 use verify::{Claim, Proof};
 
 /// Seeds of the hashes, one per attempt.

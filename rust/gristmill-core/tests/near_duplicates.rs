@@ -3,12 +3,14 @@
 #![allow(clippy::expect_used)]
 
 use std::collections::{BTreeSet, HashSet};
+use std::path::Path;
 
 use gristmill_core::Error;
 use gristmill_core::exact_substring::Corpus;
 use gristmill_core::lsh::Banding;
 use gristmill_core::minhash::{Method, MinHash};
 use gristmill_core::near_duplicates::{MAX_HEADS, Membership, Options, jaccard, near_duplicates};
+use gristmill_core::simd::Simd;
 use gristmill_core::text::{Shingler, each_word, mix};
 use gristmill_core::union_find::UnionFind;
 use proptest::prelude::*;
@@ -38,7 +40,12 @@ fn representatives(texts: &[&str], options: &Options<'_>) -> Vec<u32> {
 fn naive_words(text: &str) -> Vec<String> {
     text.split(|c: char| !(c.is_alphanumeric() || c == '_'))
         .filter(|word| !word.is_empty())
-        .map(|word| word.chars().flat_map(char::to_lowercase).collect())
+        .map(|word| {
+            word.chars()
+                .flat_map(char::to_lowercase)
+                .map(|c| if c == 'ς' { 'σ' } else { c })
+                .collect()
+        })
         .collect()
 }
 
@@ -79,7 +86,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn words_are_those_of_the_twin(text in "[ -~éÉßİΣЖk🦀—]{0,40}") {
+    fn words_are_those_of_the_twin(text in "([ -~éÉßİΣςЖk🦀—]{0,40}|[a-zA-Z_]{0,40} ?){0,8}") {
         let mut words = Vec::new();
         each_word(&text, |word| words.push(word));
         let twin: Vec<u64> = naive_words(&text)
@@ -204,7 +211,13 @@ fn planted_pairs_are_found_as_often_as_the_theory_says() {
 
 #[test]
 fn signatures_agree_as_often_as_sets_overlap() {
-    let minhash = MinHash::new(512, 3);
+    for method in [Method::OnePermutation, Method::KPermutation] {
+        agree_as_often_as_sets_overlap(method);
+    }
+}
+
+fn agree_as_often_as_sets_overlap(method: Method) {
+    let minhash = MinHash::new(512, 3, method);
     for n_shared in [3_u64, 30, 300] {
         let (mut agree, mut all) = (0, 0);
         for trial in 0..40_u64 {
@@ -219,6 +232,99 @@ fn signatures_agree_as_often_as_sets_overlap() {
         }
         let share = agree as f64 / all as f64; // the similarity is one third
         assert!((share - 1.0 / 3.0).abs() < 0.08, "{share} at {n_shared}");
+    }
+}
+
+/// The smallest value of each function, straight from the definition in `minhash/permutations.rs`.
+fn naive_minima(shingles: &[u64], num_perm: u64, seed: u64) -> Vec<u32> {
+    let seed = mix(seed);
+    let value = |shingle: u64, i: u64| {
+        let parameter = mix(seed.wrapping_add(i + 1));
+        let hash = (mix(shingle ^ seed) >> 32) as u32;
+        hash.wrapping_mul(parameter as u32 | 1).wrapping_add((parameter >> 32) as u32)
+    };
+    (0..num_perm)
+        .map(|i| shingles.iter().map(|&shingle| value(shingle, i)).min().expect("not empty"))
+        .collect()
+}
+
+#[test]
+fn signatures_are_the_same_on_every_path() {
+    let text: String = (0..3_000)
+        .map(|i| format!("W{} x{}", mix(i) % 900, ["", "é", "漢字", "_"][i as usize % 4]))
+        .collect::<Vec<_>>()
+        .join(" ");
+    for num_perm in [1, 7, 64, 127, 128, 129, 300] {
+        for method in [Method::OnePermutation, Method::KPermutation] {
+            let [mut signature, mut expected] = [Vec::new(), Vec::new()];
+            let mut shingles = Vec::new();
+            for (path, simd) in Simd::available().into_iter().enumerate() {
+                Shingler::with(5, simd).shingle(&text, &mut shingles);
+                MinHash::with(num_perm, 9, method, simd).sign(&shingles, &mut signature);
+                if path == 0 {
+                    expected.clone_from(&signature);
+                }
+                assert_eq!(signature, expected, "{simd:?}");
+            }
+            if method == Method::KPermutation {
+                assert_eq!(expected, naive_minima(&shingles, num_perm as u64, 9));
+            }
+        }
+    }
+}
+
+#[test]
+fn words_may_begin_and_end_at_any_place_of_a_portion() {
+    // Words of 1 to 100 letters drift against the blocks of 64 and the portions of 4,096 bytes.
+    for simd in Simd::available() {
+        for length in [1, 15, 16, 17, 63, 64, 65, 100] {
+            let words: Vec<String> = (0..300).map(|i| format!("{i:0length$}")).collect();
+            let text = words.join("-");
+            for cut in [0, 1, 64, text.len() / 2, text.len()] {
+                let (mut left, mut expected) = (Vec::new(), Vec::new());
+                let text = &text[cut..];
+                Shingler::with(1, simd).shingle(text, &mut left);
+                for word in text.split('-').filter(|word| !word.is_empty()) {
+                    each_word(word, |hash| expected.push(hash));
+                }
+                let n_same = left.iter().zip(&expected).filter(|(a, b)| a == b).count();
+                assert!(text.is_empty() || (n_same, left.len()) == (expected.len(), n_same));
+            }
+        }
+    }
+}
+
+#[test]
+fn memory_changes_nothing_and_spills() {
+    let texts: Vec<String> = (0..4_000_u64)
+        .map(|i| {
+            let mut words = random_words(i / 3, 60);
+            words[(i % 60) as usize] = "edited".into();
+            words.join(" ")
+        })
+        .collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let free = find(&texts, &OPTIONS, 1);
+    assert!(free.iter().zip(0..).any(|(found, i)| found.representative != i));
+    for (memory, threads) in [(0, 1), (1 << 16, 2), (1 << 22, 3)] {
+        let options = Options { memory: Some(memory), ..OPTIONS };
+        assert_eq!(find(&texts, &options, threads), free);
+    }
+    let options = Options { memory: Some(0), spill: Some(Path::new("/dev/null/spill")), ..OPTIONS };
+    let refused = near_duplicates(&Corpus::of_texts(&texts), &options);
+    assert!(matches!(refused, Err(Error::Io { .. })));
+}
+
+#[test]
+fn bands_and_rows_may_be_given() {
+    let texts = ["a b c d e f g h", "a b c d e f g h i"];
+    let banding = Some((128, 1));
+    let options = Options { threshold: 0.5, banding, ..OPTIONS };
+    assert_eq!(representatives(&texts, &options), [0, 0]);
+    for banding in [(0, 4), (4, 0), (16, 9), (usize::MAX, 2)] {
+        let options = Options { banding: Some(banding), ..OPTIONS };
+        let refused = near_duplicates(&Corpus::of_texts(&texts), &options);
+        assert!(matches!(refused, Err(Error::Parameter { name: "bands x rows", .. })));
     }
 }
 

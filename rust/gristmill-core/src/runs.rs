@@ -13,10 +13,10 @@ use std::sync::{Mutex, PoisonError};
 use crate::{Error, Result, huge};
 
 /// A record: `N` words.
-pub(super) type Record<const N: usize> = [u32; N];
+pub(crate) type Record<const N: usize> = [u32; N];
 
 /// Where finished stretches go: a bounded part of the memory, then a file without a name.
-pub(super) struct Room {
+pub(crate) struct Room {
     /// Bytes that may still be kept in memory.
     left: AtomicU64,
     folder: PathBuf,
@@ -25,7 +25,7 @@ pub(super) struct Room {
 }
 
 impl Room {
-    pub(super) fn new(bytes: u64, folder: Option<&Path>) -> Self {
+    pub(crate) fn new(bytes: u64, folder: Option<&Path>) -> Self {
         let folder = folder.map_or_else(std::env::temp_dir, Path::to_path_buf);
         Self { left: AtomicU64::new(bytes), folder, spill: Mutex::new(None) }
     }
@@ -73,7 +73,7 @@ const NONE: u32 = u32::MAX;
 
 /// The records of one stretch, by bucket: chains of chunks in one growing buffer, which costs no
 /// copying, few page faults and half a chunk per bucket.
-pub(super) struct Writer<const N: usize> {
+pub(crate) struct Writer<const N: usize> {
     records: Vec<Record<N>>,
     /// The chunk after each chunk.
     next: Vec<u32>,
@@ -89,7 +89,7 @@ struct Chain {
 
 impl<const N: usize> Writer<N> {
     /// A writer for about `expected` records.
-    pub(super) fn new(n_buckets: usize, expected: usize) -> Self {
+    pub(crate) fn new(n_buckets: usize, expected: usize) -> Self {
         let records = Vec::with_capacity(expected + n_buckets * CHUNK);
         huge::advise_capacity(&records);
         let empty = Chain { first: NONE, last: NONE, length: 0 };
@@ -97,7 +97,7 @@ impl<const N: usize> Writer<N> {
     }
 
     #[inline]
-    pub(super) fn push(&mut self, bucket: usize, record: Record<N>) {
+    pub(crate) fn push(&mut self, bucket: usize, record: Record<N>) {
         let chain = &mut self.buckets[bucket];
         let within = chain.length as usize % CHUNK;
         if within == 0 {
@@ -114,7 +114,7 @@ impl<const N: usize> Writer<N> {
         chain.length += 1;
     }
 
-    pub(super) fn n_records(&self) -> usize {
+    pub(crate) fn n_records(&self) -> usize {
         self.records.len()
     }
 
@@ -138,7 +138,7 @@ impl<const N: usize> Writer<N> {
     /// # Errors
     ///
     /// [`Error::Io`] when they cannot be spilled.
-    pub(super) fn finish(self, room: &Room) -> Result<Stretch<N>> {
+    pub(crate) fn finish(self, room: &Room) -> Result<Stretch<N>> {
         if room.take((self.records.len() * size_of::<Record<N>>()) as u64) {
             return Ok(Stretch::Kept(self));
         }
@@ -156,7 +156,7 @@ impl<const N: usize> Writer<N> {
 }
 
 /// The finished records of one stretch.
-pub(super) enum Stretch<const N: usize> {
+pub(crate) enum Stretch<const N: usize> {
     Kept(Writer<N>),
     /// The buckets stand one after the other from `start` on; their ends count from there.
     Spilled {
@@ -172,7 +172,7 @@ impl<const N: usize> Stretch<N> {
     /// # Errors
     ///
     /// [`Error::Io`] when they cannot be read back.
-    pub(super) fn append(
+    pub(crate) fn append(
         &self,
         bucket: usize,
         room: &Room,

@@ -1,0 +1,99 @@
+//! Words that hold characters outside ASCII.
+
+use std::sync::LazyLock;
+
+use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
+
+use super::hash_word;
+
+/// What a character is, in bits: [`WORD`], [`UNSPACED`], [`UPPER`].
+type Class = u8;
+/// Letters, digits, combining marks and the underscore.
+const WORD: Class = 1;
+/// The character's script is written without spaces between words.
+const UNSPACED: Class = 2;
+/// Lower-casing changes the character.
+const UPPER: Class = 4;
+
+/// The classes of the characters below 2^16: looking them up in Unicode's tables costs ten times as
+/// much.
+static CLASSES: LazyLock<Vec<Class>> =
+    LazyLock::new(|| (0..1 << 16).map(|c| char::from_u32(c).map_or(0, look_up)).collect());
+
+fn class_of(character: char) -> Class {
+    CLASSES.get(character as usize).copied().unwrap_or_else(|| look_up(character))
+}
+
+fn look_up(character: char) -> Class {
+    let is_mark = || character.general_category_group() == GeneralCategoryGroup::Mark;
+    let is_word = character.is_alphanumeric() || character == '_' || is_mark();
+    let is_upper = character == FINAL_SIGMA || !character.to_lowercase().eq([character]);
+    let bit = |is: bool, class| if is { class } else { 0 };
+    bit(is_word, WORD) | bit(is_unspaced(character), UNSPACED) | bit(is_upper, UPPER)
+}
+
+/// Whether the character's script is written without spaces between words (by block).
+fn is_unspaced(character: char) -> bool {
+    matches!(u32::from(character),
+        0x0E00..=0x0FFF         // Thai, Lao, Tibetan
+        | 0x1000..=0x109F       // Myanmar
+        | 0x1780..=0x17FF       // Khmer
+        | 0x3040..=0x30FF       // Hiragana, Katakana
+        | 0x31F0..=0x31FF       // Katakana phonetic extensions
+        | 0x3400..=0x4DBF       // Han, extension A
+        | 0x4E00..=0x9FFF       // Han
+        | 0xF900..=0xFAFF       // Han, compatibility
+        | 0x20000..=0x323AF) // Han, further extensions
+}
+
+/// Lower case of a sigma at the end of a word; the same letter as any other.
+const FINAL_SIGMA: char = 'ς';
+
+/// A word under construction: its lower-case letters in UTF-8.
+#[derive(Debug, Default)]
+pub(super) struct WideWord(Vec<u8>);
+
+impl WideWord {
+    /// Append the hashes of the words in `run`, a stretch of bytes in which no ASCII separates words.
+    /// Bytes that are not UTF-8 separate words.
+    pub(super) fn split(&mut self, run: &[u8], words: &mut Vec<u64>) {
+        for chunk in run.utf8_chunks() {
+            chunk.valid().chars().for_each(|character| self.take(character, words));
+            if !chunk.invalid().is_empty() {
+                self.end(words);
+            }
+        }
+        self.end(words);
+    }
+
+    fn take(&mut self, character: char, words: &mut Vec<u64>) {
+        let class = class_of(character);
+        if class & UNSPACED != 0 {
+            self.end(words);
+        }
+        if class & WORD == 0 {
+            self.end(words);
+        } else if class & UPPER == 0 {
+            self.push(character);
+        } else if character == FINAL_SIGMA {
+            self.push('σ');
+        } else {
+            character.to_lowercase().for_each(|lower| self.push(lower));
+        }
+        if class & UNSPACED != 0 {
+            self.end(words);
+        }
+    }
+
+    fn push(&mut self, lower: char) {
+        let mut bytes = [0; 4];
+        self.0.extend_from_slice(lower.encode_utf8(&mut bytes).as_bytes());
+    }
+
+    fn end(&mut self, words: &mut Vec<u64>) {
+        if !self.0.is_empty() {
+            words.push(hash_word(&self.0));
+            self.0.clear();
+        }
+    }
+}
