@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use hashbrown::HashMap;
 use rayon::prelude::*;
 
-use crate::minhash::MinHash;
+use crate::minhash::{Method, MinHash};
 use crate::near_duplicates::jaccard;
 use crate::text::Shingler;
 use crate::threads::with_threads;
@@ -120,7 +120,7 @@ pub fn signatures(
         return Err(Error::Parameter { name: "num_perm", value: num_perm.to_string(), allowed });
     }
     with_threads(threads, || {
-        let minhash = MinHash::new(num_perm, seed);
+        let minhash = MinHash::new(num_perm, seed, Method::OnePermutation);
         let mut signatures = vec![0; texts.len() * num_perm];
         texts.par_iter().zip(signatures.par_chunks_mut(num_perm)).for_each_init(
             || (Shingler::new(ngram), Vec::new(), Vec::new()),
