@@ -36,7 +36,11 @@ class Outcome:
     noted: dict[str, Any]
 
 
-def documents(texts: Sequence[str], ids: Sequence[str] | None = None) -> pa.Table:
+def documents(
+    texts: Sequence[str],
+    ids: Sequence[str] | None = None,
+    metadata: Sequence[str] | None = None,
+) -> pa.Table:
     """Documents d0, d1, ... with these texts."""
     n_docs = len(texts)
     columns = {
@@ -46,14 +50,20 @@ def documents(texts: Sequence[str], ids: Sequence[str] | None = None) -> pa.Tabl
         "license": ["MIT"] * n_docs,
         "url": [None] * n_docs,
         "created": [None] * n_docs,
-        "metadata": ["{}"] * n_docs,
+        "metadata": list(metadata or ["{}"] * n_docs),
     }
     return pa.table(columns, schema=DOCUMENT)
 
 
-def on_disk(folder: Path, texts: Sequence[str], per_file: int = 7, per_batch: int = 3) -> Documents:
+def on_disk(
+    folder: Path,
+    texts: Sequence[str],
+    per_file: int = 7,
+    per_batch: int = 3,
+    metadata: Sequence[str] | None = None,
+) -> Documents:
     """Write documents to Arrow files of `per_file` rows, in batches of `per_batch`."""
-    docs, paths = documents(texts), []
+    docs, paths = documents(texts, metadata=metadata), []
     for start in range(0, max(len(docs), 1), per_file):
         paths.append(folder / f"{start:06}.arrow")
         file = docs.slice(start, per_file)
@@ -63,12 +73,17 @@ def on_disk(folder: Path, texts: Sequence[str], per_file: int = 7, per_batch: in
     return Documents(paths)
 
 
-def outcome(stage: GlobalStage, *texts: str, judged_at_once: int = 3) -> Outcome:
+def outcome(
+    stage: GlobalStage,
+    *texts: str,
+    judged_at_once: int = 3,
+    metadata: Sequence[str] | None = None,
+) -> Outcome:
     """Survey and judge `texts`, `judged_at_once` documents at a time."""
     with tempfile.TemporaryDirectory(prefix="gristmill-") as folder:
         root = Path(folder)
         (root / "spill").mkdir()
-        docs = on_disk(root, texts)
+        docs = on_disk(root, texts, metadata=metadata)
         judge = stage.survey(docs, Room(root / "spill"))
         findings, left = [], []
         for start in range(0, len(docs), judged_at_once):

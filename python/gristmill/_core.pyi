@@ -20,11 +20,15 @@ __all__ = [
     "exact_duplicates",
     "exact_duplicates_in_files",
     "find_pii",
+    "minhash_signatures",
     "near_duplicates",
     "near_duplicates_in_files",
     "permute",
     "quality_signals",
     "scrub_pii",
+    "similar_pairs",
+    "similarities",
+    "similarities_in_files",
     "xxh3_64_each",
     "xxh3_64_hex",
     "xxh3_128_hex",
@@ -251,6 +255,36 @@ def quality_signals(texts: Any, threads: int) -> Batches:
     """Measure the quality signals of every text, as float64 columns."""
 
 # ---- end signals.rs ----
+
+# ---- similarity.rs ----
+
+def similar_pairs(texts: pa.Table, ngram: int, least: float, threads: int) -> Batches:
+    """Every pair of texts of Jaccard similarity `least` or more: left, right, jaccard.
+
+    Among texts of equal n-gram sets only the first takes part; each later one has a single pair,
+    with that first one, of similarity 1.
+    """
+
+def similarities(
+    texts: pa.Table, left: pa.Table, right: pa.Table, ngram: int, threads: int
+) -> Batches:
+    """The exact similarity of pairs, given as two tables of one uint32 column: jaccard."""
+
+def similarities_in_files(
+    columns: Sequence[tuple[str | Path, int, int, int]],
+    left: pa.Table,
+    right: pa.Table,
+    ngram: int,
+    threads: int,
+) -> Batches:
+    """As `similarities`, of texts in Arrow files."""
+
+def minhash_signatures(
+    texts: pa.Table, num_perm: int, ngram: int, seed: int, threads: int
+) -> Batches:
+    """Column ``signature``, fixed_size_list<uint32>[num_perm]."""
+
+# ---- end similarity.rs ----
 
 # ---- suffix_index.rs ----
 

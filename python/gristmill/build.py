@@ -152,6 +152,7 @@ def prepare(
     for what in _needed_files(loaded):
         if not what.is_file():
             raise RecipeError(f"{what}: no such file, which the recipe names")
+    _refuse_itself(loaded, folder)
     steps.check_stages(loaded)
     return Run(loaded, folder.absolute(), workers, engine, limit)
 
@@ -166,6 +167,17 @@ def _needed_files(recipe: Recipe) -> Iterator[Path]:
         yield recipe.folder / substrings.tokenizer
 
 
+def _refuse_itself(recipe: Recipe, out: Path) -> None:
+    """A corpus that holds what this very build made would take all of it away."""
+    near = recipe.dedup and recipe.dedup.near
+    for path in (near and near.against) or []:
+        if (recipe.folder / path).resolve() == out.resolve():
+            raise RecipeError(
+                f"dedup.near.against: {path} is the directory that this build writes; "
+                "write to another one"
+            )
+
+
 def plan(run: Run) -> list[FilterJob]:
     """Find what there is to read, sources in the order of their names."""
     jobs: list[FilterJob] = []
@@ -176,7 +188,8 @@ def plan(run: Run) -> list[FilterJob]:
             FilterJob(run.out, run.recipe, options.name, tuple(group), run.limit)
             for group in groups
         ]
-    run.inputs = fingerprint([job.key for job in jobs])
+    against = [corpus.key for corpus in steps.earlier_corpora(run.recipe)]
+    run.inputs = fingerprint([*(job.key for job in jobs), *against])
     return jobs
 
 

@@ -19,6 +19,9 @@ from gristmill.tables import ArrowFiles
 
 TEXT = pa.schema([DOCUMENT.field("text")])
 
+NAMED = pa.schema([DOCUMENT.field("id"), DOCUMENT.field("text")])
+"""The columns that every document begins with, so files of both schemas can be read as one."""
+
 
 class TextFiles(ArrowFiles):
     """Texts on disk.
@@ -48,15 +51,16 @@ class TextFiles(ArrowFiles):
         return self.lengths("text")
 
 
-class Documents(TextFiles):
-    """All documents of a corpus under construction, in order.
+class NamedTexts(TextFiles):
+    """Texts on disk, each with its id.
 
     Args:
-        paths: Arrow files with the columns of `schema.DOCUMENT`.
+        paths: Arrow files whose first two columns are those of `NAMED`.
+        schema: Their columns.
     """
 
-    def __init__(self, paths: Iterable[Path]) -> None:
-        super().__init__(paths, DOCUMENT)
+    def __init__(self, paths: Iterable[Path], schema: pa.Schema = NAMED) -> None:
+        super().__init__(paths, schema)
 
     def ids(self) -> pa.ChunkedArray:
         """All ids."""
@@ -73,6 +77,17 @@ class Documents(TextFiles):
             found.append(batch["id"].combine_chunks().take(pa.array(inside - first)))
             first += len(batch)
         return pa.concat_arrays(found).take(pa.array(place))
+
+
+class Documents(NamedTexts):
+    """All documents of a corpus under construction, in order.
+
+    Args:
+        paths: Arrow files with the columns of `schema.DOCUMENT`.
+    """
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        super().__init__(paths, DOCUMENT)
 
 
 def _copy(column: pa.ChunkedArray) -> pa.Array:

@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from gristmill.config import Bytes, Options, check, fingerprint, override, read_yaml, suggest
+from gristmill.dedup.minhash import MinHash
 from gristmill.errors import NotBuiltYetError, RecipeError
 
 Format = Literal[
@@ -92,8 +93,44 @@ class NearOptions(Options):
     """Near-duplicates by MinHash-LSH, verified by exact Jaccard."""
 
     threshold: float = Field(default=0.8, gt=0, le=1)
+    """Smallest Jaccard similarity of the sets of word n-grams."""
     num_perm: int = Field(default=128, ge=16, le=4096)
+    """Values in a signature."""
     ngram: int = Field(default=5, ge=1, le=64)
+    """Words in an n-gram; characters in scripts written without spaces."""
+    method: Literal["one-permutation", "k-permutation"] = "one-permutation"
+    """How signatures are made: by one hash of an n-gram, or by num_perm of them."""
+    bands: int | None = Field(default=None, ge=1)
+    """Bands of a signature, given together with rows; else both follow from the threshold."""
+    rows: int | None = Field(default=None, ge=1)
+    """Values in a band."""
+    verify: bool = True
+    """Let the exact similarity decide; else sharing a band is enough."""
+    keep: Literal["first", "longest", "quality"] = "first"
+    """Which document of a cluster stays; quality is the highest number under quality_key."""
+    quality_key: str | None = Field(default=None, min_length=1)
+    """A key of the documents' metadata: quality_score when absent."""
+    against: list[str] | None = Field(default=None, min_length=1)
+    """Corpus directories of earlier builds; what they hold already is dropped."""
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if self.quality_key is not None and self.keep != "quality":
+            raise ValueError(
+                f"quality_key = {self.quality_key!r} has no effect with keep: {self.keep}; "
+                "say keep: quality, or remove it"
+            )
+        self.minhash()
+        return self
+
+    def minhash(self, seed: int = 0) -> MinHash:
+        """What a near-duplicate is.
+
+        Raises:
+            ValueError: `bands`, `rows` and `num_perm` do not fit together.
+        """
+        others = {"keep", "quality_key", "against"}
+        return MinHash(**self.model_dump(exclude=others), seed=seed)
 
 
 class SubstringsOptions(Options):

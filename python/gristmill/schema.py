@@ -93,8 +93,9 @@ LEDGER = pa.schema(
 """One row per input document: where it came from and what became of it.
 
 `fate` is ``kept`` or ``dropped``. For a dropped document `stage` and `reason` name who dropped it
-and why, `detail` gives value and threshold, `duplicate_of` the id of the twin that stays. A kept
-document may carry `detail` too (what was cut from it).
+and why, `detail` gives value and threshold, `duplicate_of` the id of the twin that stays; for the
+reason ``near_duplicate_of_earlier`` that is an id of an earlier corpus. A kept document may carry
+`detail` too (what was cut from it).
 """
 
 SHARD_DOCUMENTS = pa.schema(

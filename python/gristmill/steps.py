@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ import pyarrow.compute as pc
 
 from gristmill import __version__
 from gristmill.config import fingerprint
-from gristmill.dedup import ExactDocuments, ExactSubstrings, MinHash, NearDuplicates
+from gristmill.corpus import Corpus
+from gristmill.dedup import EarlierCorpus, ExactDocuments, ExactSubstrings, NearDuplicates
 from gristmill.documents import Documents
-from gristmill.errors import DataRefusedError
+from gristmill.errors import DataRefusedError, FormatError, IntegrityError, RecipeError
 from gristmill.filters.language import LanguageFilter
 from gristmill.filters.quality import QualityFilter
 from gristmill.ledger import FINDINGS, Tally, apply, first_findings, overlay, text_bytes
@@ -27,7 +28,7 @@ from gristmill.licenses import LicenseGate
 from gristmill.normalize import Normalize
 from gristmill.pii import Scrub
 from gristmill.progress import progress
-from gristmill.recipe import Recipe, SourceOptions
+from gristmill.recipe import NearOptions, Recipe, SourceOptions
 from gristmill.room import Room, peak_rss_bytes
 from gristmill.schema import DOCUMENT, LEDGER
 from gristmill.sources import Batch, Source, Split, open_source
@@ -116,8 +117,7 @@ def global_stages(recipe: Recipe, threads: int) -> list[tuple[GlobalStage, dict[
     if recipe.dedup.documents is not None:
         stages.append((ExactDocuments(), {}))
     if (near := recipe.dedup.near) is not None:
-        options = {**near.model_dump(exclude_none=True), "seed": recipe.seed}
-        stages.append((NearDuplicates(minhash=MinHash(**options), threads=threads), options))
+        stages.append(_near_duplicates(recipe, near, threads))
     if (substrings := recipe.dedup.substrings) is not None:
         options = substrings.model_dump(exclude_none=True)
         result = {key: value for key, value in options.items() if key != "engine"}
@@ -126,6 +126,40 @@ def global_stages(recipe: Recipe, threads: int) -> list[tuple[GlobalStage, dict[
             result["tokenizer"] = file_digest(options["tokenizer"])
         stages.append((ExactSubstrings(**options, threads=threads), result))
     return stages
+
+
+def _near_duplicates(
+    recipe: Recipe, near: NearOptions, threads: int
+) -> tuple[GlobalStage, dict[str, Any]]:
+    against = earlier_corpora(recipe)
+    choice = near.model_dump(include={"keep", "quality_key"}, exclude_none=True)
+    minhash = near.minhash(recipe.seed)
+    stage = NearDuplicates(minhash=minhash, against=against, threads=threads, **choice)
+    return stage, {**asdict(minhash), **choice, "against": [corpus.key for corpus in against]}
+
+
+def earlier_corpora(recipe: Recipe) -> tuple[EarlierCorpus, ...]:
+    """The corpora that `dedup.near.against` names; where two have one name, the second is ``-2``.
+
+    Raises:
+        RecipeError: One is no finished corpus, has no documents, or is there twice.
+        IntegrityError: One is damaged.
+    """
+    near = recipe.dedup and recipe.dedup.near
+    found: dict[str, EarlierCorpus] = {}
+    for given in (near and near.against) or []:
+        path = (recipe.folder / given).resolve()
+        if path in [corpus.path for corpus in found.values()]:
+            raise RecipeError(f"dedup.near.against: {given} is there twice; remove one")
+        name, number = path.name or "corpus", 1
+        while name in found:
+            number += 1
+            name = f"{path.name}-{number}"
+        try:
+            found[name] = EarlierCorpus.of(path, Corpus.open(path).run, name)
+        except (RecipeError, FormatError, IntegrityError) as error:
+            raise type(error)(f"dedup.near.against takes finished corpora: {error}") from None
+    return tuple(found.values())
 
 
 def key_of(step: str, *parts: Any) -> str:

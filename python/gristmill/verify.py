@@ -19,8 +19,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from gristmill import schema
+from gristmill.cards import earlier
 from gristmill.cards.compare import brief, compare
 from gristmill.cards.measure import measure, read_run
+from gristmill.dedup.earlier import REASON as OF_EARLIER
 from gristmill.errors import GristmillError, RecipeError
 from gristmill.units import digest
 from gristmill.weights import check_weights
@@ -247,9 +249,14 @@ def _check_ledger(view: _View, check: Check) -> None:
                 f"{found.get(pair, 0)} documents dropped by {stage} for {reason}, run.json says "
                 f"{said.get(pair, 0)}",
             )
-    lost = ledger.filter(~pl.col("duplicate_of").is_in(ledger["id"].implode()))
-    for row in lost.head(PROBLEMS_SHOWN).iter_rows(named=True):
-        check.add(row["path"], f"duplicate_of {row['duplicate_of']} is no input", str(row["row"]))
+    outside = pl.col("reason").eq_missing(OF_EARLIER)
+    lost = ledger.filter(~outside & ~pl.col("duplicate_of").is_in(ledger["id"].implode()))
+    nowhere, unread = earlier.without_original(view.run, ledger.filter(outside))
+    check.looked_at += unread
+    for rows, what in ((lost, "no input"), (nowhere, "in no earlier corpus")):
+        for row in rows.head(PROBLEMS_SHOWN).iter_rows(named=True):
+            text = f"duplicate_of {row['duplicate_of']} is {what}"
+            check.add(row["path"], text, str(row["row"]))
 
 
 def _check_fates(view: _View, check: Check) -> None:

@@ -82,6 +82,13 @@ def test_near_keeps_the_first_of_the_inputs_as_given(
         (("exact", "--engine", "tree"), "engine: input should be 'winnowing' or 'suffix-array'"),
         (("exact", "--memory", "much"), "memory"),
         (("near", "--threshold", "1.5"), "threshold: input should be less than or equal to 1"),
+        (("near", "--bands", "16"), "bands = 16 is given without rows; give both or none"),
+        (("near", "--bands", "16", "--rows", "9"), "at most num_perm = 128"),
+        (("near", "--method", "simhash"), "method: input should be 'one-permutation' or"),
+        (("near", "--keep", "last"), "keep: input should be 'first', 'longest' or 'quality'"),
+        (("near", "--quality-key", "q"), "quality_key = 'q' has no effect with keep: first"),
+        (("near", "--memory", "much"), "limits.memory"),
+        (("near", "--against", "nowhere"), "nowhere: not a corpus directory"),
     ],
 )
 def test_wrong_use_ends_with_2_before_anything_is_written(

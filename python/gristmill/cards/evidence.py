@@ -13,6 +13,7 @@ from typing import Any
 
 from gristmill.cards.facts import rows, share, value
 from gristmill.cards.wording import bytes_, count, listed, number, percent, plural, words
+from gristmill.dedup.earlier import REASON as OF_EARLIER
 
 Measured = dict[str, Any]
 
@@ -150,18 +151,28 @@ def _composition_missing(m: Measured) -> Evidence:
 @_answers("composition.relations")
 def _composition_relations(m: Measured) -> Evidence:
     linked = [row for row in rows(m, "duplicates") if row["originals"]]
+    elsewhere = in_earlier_corpora(m)
     text = (
         "Each document names its source and, where known, its URL. "
         + (
             "The ledger links every dropped copy to the document that stands for it: "
             + listed([f"{count(row['documents'])} {words(row['kind'])}" for row in linked])
-            + ". "
+            + (
+                f"; for {count(elsewhere)} of them it is in an earlier corpus. "
+                if elsewhere
+                else ". "
+            )
             if linked
             else ""
         )
         + "No other relation is made explicit."
     )
     return Evidence(text, ("ledger/part-*.parquet: duplicate_of",))
+
+
+def in_earlier_corpora(m: Measured) -> int:
+    """Documents that were dropped for one that is in an earlier corpus."""
+    return sum(row["documents"] for row in rows(m, "drops") if row["reason"] == OF_EARLIER)
 
 
 @_answers("composition.splits")

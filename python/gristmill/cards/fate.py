@@ -13,9 +13,11 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
+from gristmill.cards.earlier import original
 from gristmill.cards.frames import part_files, scan
 from gristmill.cards.losses import entities_in
 from gristmill.cards.measure import AFTER_DOCUMENTS, read_run
+from gristmill.dedup.earlier import REASON as OF_EARLIER
 from gristmill.errors import RecipeError
 
 COPIES_SHOWN = 5
@@ -45,8 +47,10 @@ def why(corpus: Path | str, doc_id: str) -> dict[str, Any]:
     Returns:
         ``document`` (its ledger row), ``stages`` (name, outcome ``passed``, ``changed`` or
         ``dropped``, and for the last two reason and detail), ``twin`` (the ledger row of the
-        document that stands for it, or that a cut passage stands in first), ``copies`` (documents
-        whose twin it is), ``measured`` (signals that are not null) and, when it was kept,
+        document that stands for it, or that a cut passage stands in first), ``earlier`` (when that
+        document is in an earlier corpus: its id, the corpus's name and path, and its source,
+        license and url where they are still to be read), ``copies`` (documents whose twin it is),
+        ``measured`` (signals that are not null) and, when it was kept,
         ``place`` (file, row and tokens).
 
     Raises:
@@ -60,16 +64,19 @@ def why(corpus: Path | str, doc_id: str) -> dict[str, Any]:
         raise RecipeError(_unknown(corpus, doc_id))
     copies = (
         scan(corpus, "ledger")
-        .filter(pl.col("duplicate_of") == doc_id)
+        .filter((pl.col("duplicate_of") == doc_id) & pl.col("reason").ne_missing(OF_EARLIER))
         .select("id", "source", "fate", "stage")
         .collect()
     )
-    twin = None if row["duplicate_of"] is None else _row(corpus, row["duplicate_of"])
+    earlier = original(run, row)
+    has_twin = row["duplicate_of"] is not None and earlier is None
+    twin = _row(corpus, row["duplicate_of"]) if has_twin else None
     stages = [s["name"] for s in run.get("stages") or [] if s["name"] not in AFTER_DOCUMENTS]
     return {
         "document": {name: row[name] for name in FIXED},
         "stages": _stages(stages, row),
         "twin": twin and {name: twin[name] for name in FIXED},
+        "earlier": earlier,
         "copies": {"documents": copies.height, "first": copies.head(COPIES_SHOWN).to_dicts()},
         "measured": {name: at for name, at in row.items() if name not in FIXED and at is not None},
         "place": _place(corpus, doc_id) if row["fate"] == "kept" else None,

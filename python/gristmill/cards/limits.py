@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from gristmill.cards.evidence import Evidence
+from gristmill.cards.evidence import Evidence, in_earlier_corpora
 from gristmill.cards.facts import rows, share, value
 from gristmill.cards.groups import NOT_JUDGED
-from gristmill.cards.wording import count, percent
+from gristmill.cards.wording import count, percent, plural
 
 DOMINANT = 0.5
 """A source, language or host with more than this share of the corpus is named."""
@@ -15,7 +15,8 @@ DOMINANT = 0.5
 
 def known_limits(m: dict[str, Any]) -> list[Evidence]:
     """The limits that the measured data shows, each with the place that shows it."""
-    found = [*_licenses(m), *_dominance(m), *_stages(m), *_personal_data(m), *_dates(m)]
+    found = [*_licenses(m), *_dominance(m), *_stages(m), *_earlier(m)]
+    found += [*_personal_data(m), *_dates(m)]
     return [Evidence(text, (how,)) for text, how in found]
 
 
@@ -62,6 +63,16 @@ def _stages(m: dict[str, Any]) -> list[tuple[str, str]]:
         )
         found.append((text, "run.json: stages"))
     return found
+
+
+def _earlier(m: dict[str, Any]) -> list[tuple[str, str]]:
+    if not (n_docs := in_earlier_corpora(m)):
+        return []
+    text = (
+        f"{plural(n_docs, 'document')} that an earlier corpus holds were left out: this one adds to "
+        "it, and is not whole by itself."
+    )
+    return [(text, m["drops"]["how"])]
 
 
 def _personal_data(m: dict[str, Any]) -> list[tuple[str, str]]:

@@ -110,6 +110,8 @@ def _corpus(run: Mapping[str, Any]) -> dict[str, Any]:
     for here in ("out", "limits"):
         recipe.pop(here, None)
     recipe["sources"] = [_portable(source) for source in recipe.get("sources") or []]
+    if "dedup" in recipe:
+        recipe["dedup"] = _portable_dedup(recipe["dedup"])
     return {
         "how": "run.json: name, fingerprint, versions, recipe (without paths of the machine)",
         "name": run.get("name") or recipe.get("name") or "corpus",
@@ -125,6 +127,16 @@ def _portable(source: Mapping[str, Any]) -> Row:
     if isinstance(path, str) and "://" not in path and PurePath(path).is_absolute():
         return {**source, "path": PurePath(path).name}
     return dict(source)
+
+
+def _portable_dedup(dedup: Any) -> Any:
+    """The same for the earlier corpora that documents were compared with."""
+    near = dedup.get("near") if isinstance(dedup, Mapping) else None
+    if not isinstance(near, Mapping) or not near.get("against"):
+        return dedup
+    paths = [PurePath(path) for path in near["against"]]
+    names = [path.name if path.is_absolute() else str(path) for path in paths]
+    return {**dedup, "near": {**near, "against": names}}
 
 
 def _sizes(frames: Frames, tokens: Tokens | None) -> dict[str, Any]:

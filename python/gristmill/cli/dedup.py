@@ -109,16 +109,74 @@ def near_command(
         float, typer.Option(help="Smallest Jaccard similarity of near-duplicates, up to 1.")
     ] = 0.8,
     num_perm: Annotated[int, typer.Option(help="Values in a MinHash signature.")] = 128,
-    ngram: Annotated[int, typer.Option(help="Words in an n-gram.")] = 5,
+    ngram: Annotated[
+        int, typer.Option(help="Words in an n-gram; characters in scripts without spaces.")
+    ] = 5,
+    method: Annotated[
+        str, typer.Option(help="one-permutation or k-permutation: how signatures are made.")
+    ] = "one-permutation",
+    bands: Annotated[
+        int | None,
+        typer.Option(
+            help="Bands of a signature; give --rows too.", show_default="from the threshold"
+        ),
+    ] = None,
+    rows: Annotated[
+        int | None, typer.Option(help="Values in a band.", show_default="from the threshold")
+    ] = None,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify/--no-verify",
+            help="Let the exact similarity of candidates decide; else sharing a band is enough.",
+        ),
+    ] = True,
+    keep: Annotated[
+        str, typer.Option(help="first, longest or quality: which one of a cluster stays.")
+    ] = "first",
+    quality_key: Annotated[
+        str | None,
+        typer.Option(
+            help="For --keep quality: the key of the documents' metadata (or of the input's "
+            "records) whose highest number stays.",
+            show_default="quality_score",
+        ),
+    ] = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A corpus directory of an earlier build: what nearly repeats a document of it goes "
+            "too. Repeatable.",
+            metavar="DIR",
+        ),
+    ] = None,
+    memory: Memory = "4GiB",
     threads: Threads = 1,
     as_json: Json = False,
 ) -> None:
-    """Drop documents that nearly repeat an earlier one, found by MinHash and verified exactly.
+    """Drop documents that nearly repeat another one, found by MinHash and verified exactly.
+
+    Then `gristmill why DIR ID` tells which document stays for one that went, and how similar the
+    two are.
 
     **Example:** `gristmill dedup near data/*.jsonl.zst --out out/unique --threshold 0.8`
+
+    **Only what is new:** `gristmill dedup near june.jsonl --out out/june --against out/may`
     """
-    options = {"threshold": threshold, "num_perm": num_perm, "ngram": ngram}
-    _run(_recipe("near", inputs, {"near": options}), out, threads, as_json)
+    options = {
+        "threshold": threshold,
+        "num_perm": num_perm,
+        "ngram": ngram,
+        "method": method,
+        "bands": bands,
+        "rows": rows,
+        "verify": verify,
+        "keep": keep,
+        "quality_key": quality_key,
+        "against": [str(path) for path in against or []] or None,
+    }
+    given = {key: value for key, value in options.items() if value is not None}
+    _run(_recipe("near", inputs, {"near": given}, memory), out, threads, as_json)
 
 
 def _recipe(
@@ -146,7 +204,7 @@ def _run(recipe: dict[str, Any], out: Path, threads: int, as_json: bool) -> None
         {"path": str(corpus.path), "seconds": round(seconds, 3), **corpus.run},
         as_json,
         flow_table(corpus.run),
-        *(line for stage in corpus.run["stages"] for line in _cuts(stage)),
+        *(line for stage in corpus.run["stages"] for line in (*_cuts(stage), *_earlier(stage))),
         f"documents: {corpus.path / 'documents'}   why each went: {corpus.path / 'ledger'}",
     )
 
@@ -168,3 +226,11 @@ def _cuts(stage: dict[str, Any]) -> list[str]:
             f"(joints: {verified['joints']})"
         )
     return lines
+
+
+def _earlier(stage: dict[str, Any]) -> list[str]:
+    """How much of the input each earlier corpus had already."""
+    return [
+        f"{one['dropped']:,} documents nearly repeat one of the {one['documents']:,} in {one['path']}"
+        for one in stage.get("against", [])
+    ]

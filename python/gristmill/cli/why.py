@@ -37,6 +37,8 @@ def why_command(
     lines: list[RenderableType] = [_origin(found["document"]), _stages(found["stages"])]
     if found["twin"]:
         lines.append(_twin(found["document"], found["twin"]))
+    if found["earlier"]:
+        lines.append(_original(found["earlier"]))
     lines += [_ending(found), *_measured(found["measured"])]
     report(found, as_json, *lines)
 
@@ -53,6 +55,14 @@ def _twin(row: dict[str, Any], twin: dict[str, Any]) -> str:
     what = "Its text" if copied else "Its longest cut"
     verb = "stays in" if twin["fate"] == "kept" else "stood first in"
     return f"{what} {verb} {_origin(twin)}, which was {twin['fate']}."
+
+
+def _original(row: dict[str, Any]) -> str:
+    """The document of an earlier corpus that a copy repeats."""
+    where = row["path"] or row["corpus"]
+    origin = _origin(row) if "source" in row else f"[bold]{escape(row['id'])}[/]"
+    text = f"Its text stays in {origin}, in the earlier corpus {escape(where)}"
+    return f"{text}." if "source" in row else f"{text}, which is not there any more as it was."
 
 
 def _stages(stages: list[dict[str, Any]]) -> Table:

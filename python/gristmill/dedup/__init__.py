@@ -8,6 +8,7 @@ three global stages of the build, one module each.
 from __future__ import annotations
 
 from gristmill.dedup.copies import ExactDocuments, document_hashes
+from gristmill.dedup.earlier import EarlierCorpus
 from gristmill.dedup.exact import (
     ENGINES,
     exact_duplicate_tokens,
@@ -20,6 +21,7 @@ from gristmill.dedup.substrings import ExactSubstrings
 
 __all__ = [
     "ENGINES",
+    "EarlierCorpus",
     "ExactDocuments",
     "ExactSubstrings",
     "MinHash",

@@ -53,7 +53,10 @@ class ExactDocuments:
         for texts in docs.texts():
             buffer = document_hashes(texts, self.threads).buffers()[1]
             hashes.append(np.frombuffer(buffer, "V16", len(texts)))
-        return KeepFirst(self.name, "exact_duplicate", first_equal(np.concatenate(hashes)), docs)
+        first = first_equal(np.concatenate(hashes))
+        copies = np.flatnonzero(first != np.arange(len(first)))
+        reasons = one_of(["exact_duplicate"], np.zeros(len(copies), np.int8))
+        return DropCopies(self.name, copies, reasons, docs.ids_at(first[copies]))
 
 
 def first_equal(hashes: npt.NDArray[np.void]) -> npt.NDArray[np.int64]:
@@ -71,43 +74,50 @@ def first_equal(hashes: npt.NDArray[np.void]) -> npt.NDArray[np.int64]:
     return first
 
 
-class KeepFirst:
+class DropCopies:
     """Drops each document that another one stands for.
 
     Args:
         name: The stage.
-        reason: Why a document is dropped.
-        first: ``int[n]``: the document that stands for each, itself when it stays.
-        docs: The documents that were surveyed.
+        rows: ``int[k]``: the documents to drop, ascending.
+        reasons: ``dictionary<string>[k]``: why.
+        twins: ``string[k]``: the id of the document that stands for each.
     """
 
-    def __init__(self, name: str, reason: str, first: npt.NDArray[Any], docs: Documents) -> None:
-        self.name, self._reason = name, reason
-        self._copies = np.flatnonzero(first != np.arange(len(first)))
-        self._twins = docs.ids_at(first[self._copies])
-        self._row = 0
+    def __init__(
+        self, name: str, rows: npt.NDArray[Any], reasons: pa.DictionaryArray, twins: pa.Array
+    ) -> None:
+        self.name = name
+        self._rows, self._reasons, self._twins = rows, reasons, twins
+        self._n_judged = 0
 
     def judge(self, docs: pa.Table) -> Verdict:
         """Judge the next documents."""
-        start, self._row = self._row, self._row + len(docs)
-        low, high = np.searchsorted(self._copies, [start, self._row])
+        start, self._n_judged = self._n_judged, self._n_judged + len(docs)
+        low, high = np.searchsorted(self._rows, [start, self._n_judged])
         dropped = np.zeros(len(docs), bool)
-        dropped[self._copies[low:high] - start] = True
+        dropped[self._rows[low:high] - start] = True
+        details = self._details(low, high)
         return Verdict(
-            reason=pc.if_else(pa.array(dropped), self._reason, pa.scalar(None, pa.string())),
-            detail=self._details(low, high, dropped),
+            reason=spread(self._reasons[low:high].cast(pa.string()), dropped),
+            detail=None if details is None else spread(details, dropped),
             duplicate_of=spread(self._twins[low:high], dropped),
         )
 
-    def _details(self, low: int, high: int, dropped: npt.NDArray[np.bool_]) -> pa.Array | None:
-        """What is to be said of the dropped documents `low` to `high` of all."""
-        del low, high, dropped
+    def _details(self, low: int, high: int) -> pa.Array | None:
+        """``string[high - low]``: what is to be said of the dropped documents `low` to `high`."""
+        del low, high
         return None
 
     def finish(self, left: Documents) -> dict[str, Any]:
         """Nothing is to be noted."""
         del left
         return {}
+
+
+def one_of(words: list[str], which: npt.NDArray[np.int8]) -> pa.DictionaryArray:
+    """A column of words, a byte a row: entry *i* is ``words[which[i]]``."""
+    return pa.DictionaryArray.from_arrays(pa.array(which), pa.array(words))
 
 
 def spread(values: pa.Array, mask: npt.NDArray[np.bool_]) -> pa.Array:

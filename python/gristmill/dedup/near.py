@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from gristmill import _core
-from gristmill.dedup.copies import KeepFirst, spread
+from gristmill.dedup.copies import DropCopies, one_of
+from gristmill.dedup.earlier import REASON, EarlierCorpus
+from gristmill.dedup.members import (
+    KEEP,
+    Keep,
+    Rows,
+    best_of,
+    members_of,
+    quality_scores,
+    refuse_without_score,
+)
 from gristmill.dedup.minhash import MinHash
+from gristmill.dedup.pairs import Pairs
 from gristmill.dedup.parameters import at_least
-from gristmill.documents import Documents
+from gristmill.documents import Documents, NamedTexts
 from gristmill.errors import RecipeError
+from gristmill.progress import say
 from gristmill.room import Room
 from gristmill.stage import Judge
 from gristmill.text import Texts, as_table, from_kernel
@@ -92,28 +105,46 @@ def find_clusters(texts: Texts, minhash: MinHash | None = None, threads: int = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NearDuplicates:
-    """Drops a document that nearly repeats others, of which the first stays.
+    """Drops documents that nearly repeat others, so that one of each cluster stays.
 
-    `detail` gives the similarity and, when that is not with the document that stays, the id of the
-    member through which it joined the cluster.
+    `duplicate_of` names the document that stays and `detail` the similarity with it. Where that is
+    below the threshold, because only others between them connect the two, `detail` names the member
+    through which the document joined the cluster. A cluster with a document of an earlier corpus
+    goes as a whole.
 
     Attributes:
         minhash: What a near-duplicate is.
+        keep: Which member of a cluster stays, one of `KEEP`.
+        quality_key: The key of the metadata that holds the score, for ``keep="quality"``.
+        against: Earlier corpora, whose documents count as known.
         threads: Threads to use.
     """
 
     minhash: MinHash = field(default_factory=MinHash)
+    keep: Keep = "first"
+    quality_key: str = "quality_score"
+    against: tuple[EarlierCorpus, ...] = ()
     threads: int = 1
     name: str = field(default="near_duplicates", init=False)
 
     def __post_init__(self) -> None:
         at_least("threads", self.threads, 1)
+        if self.keep not in KEEP:
+            raise ValueError(f"keep = {self.keep!r} is not allowed: one of {', '.join(KEEP)}")
 
     def survey(self, docs: Documents, room: Room) -> Judge:
-        """Find the clusters; the kernel maps the texts where they stand."""
+        """Find the clusters; the kernel maps the texts where they stand.
+
+        Raises:
+            RecipeError: The kernel refuses a parameter, or no document has a score.
+            IntegrityError: An earlier corpus is not what it was.
+        """
+        if self.keep == "quality":
+            refuse_without_score(docs, self.quality_key)
+        texts = NamedTexts([*self._write_earlier(room), *docs.paths])
         try:
             found = _core.near_duplicates_in_files(
-                docs.places("text"),
+                texts.places("text"),
                 self.minhash,
                 self.threads,
                 room.left(self.threads),
@@ -121,26 +152,95 @@ class NearDuplicates:
             )
         except ValueError as error:
             raise RecipeError(f"{self.name}: {error}") from None
-        return _KeepFirstNear(self, from_kernel(found), docs)
+        first, twin, jaccard = (column.to_numpy() for column in from_kernel(found).columns)
+        kept = self._choose(first, twin, docs)
+        pairs = Pairs.of(kept, twin, jaccard, self._n_earlier)
+        if self.minhash.verify:
+            pairs = pairs.measured(texts, self.minhash, self.threads)
+        return _DropNear(self, pairs, texts)
+
+    @property
+    def _n_earlier(self) -> int:
+        return sum(corpus.n_docs for corpus in self.against)
+
+    def _write_earlier(self, room: Room) -> list[Path]:
+        paths = []
+        for number, corpus in enumerate(self.against):
+            say(f"{self.name}: reading {corpus.n_docs:,} documents of {corpus.path}")
+            paths.append(room.folder / f"earlier-{number}.arrow")
+            corpus.write(paths[-1])
+        return paths
+
+    def _choose(self, first: Rows, twin: Rows, docs: Documents) -> Rows:
+        """The document that stays for each one, by row among the earlier and the new ones."""
+        n_earlier = self._n_earlier
+        # An earlier document that it was compared with says more than the first of its cluster.
+        known = np.where(twin < n_earlier, twin, first)
+        kept = np.where(first < n_earlier, known, first)
+        if self.keep == "first":
+            return kept
+        members = members_of(first)
+        members = members[first[members] >= n_earlier]
+        rows = members - n_earlier
+        if self.keep == "longest":
+            return best_of(kept, members, docs.text_bytes()[rows])
+        return best_of(kept, members, quality_scores(docs, self.quality_key, rows))
 
 
-class _KeepFirstNear(KeepFirst):
+class _DropNear(DropCopies):
     """Says of each dropped document how similar it is, and to which one."""
 
-    def __init__(self, stage: NearDuplicates, found: pa.Table, docs: Documents) -> None:
-        kept, twin, jaccard = (found[column].to_numpy() for column in found.column_names)
-        super().__init__(stage.name, "near_duplicate", kept, docs)
-        self._stage, self._jaccard = stage, jaccard[self._copies]
-        through = twin[self._copies]
-        self._joined = pa.array(through != kept[self._copies])
-        self._through = docs.ids_at(through)
+    def __init__(self, stage: NearDuplicates, pairs: Pairs, texts: NamedTexts) -> None:
+        known = pairs.kept < pairs.n_earlier
+        reasons = one_of(["near_duplicate", REASON], known.astype(np.int8))
+        super().__init__(
+            stage.name, pairs.dropped - pairs.n_earlier, reasons, texts.ids_at(pairs.kept)
+        )
+        self._stage, self._jaccard = stage, pairs.jaccard
+        ends = np.cumsum([corpus.n_docs for corpus in stage.against])
+        self._corpus = np.searchsorted(ends, pairs.kept, side="right").astype(np.uint16)
+        self._indirect = np.flatnonzero(pairs.jaccard < stage.minhash.threshold)
+        through, self._joined_at = pairs.joined(self._indirect)
+        self._through = texts.ids_at(through)
 
-    def _details(self, low: int, high: int, dropped: npt.NDArray[np.bool_]) -> pa.Array:
-        return spread(pa.array(map(self._detail, range(low, high)), pa.string()), dropped)
+    def _details(self, low: int, high: int) -> pa.Array:
+        names = [f", earlier corpus {corpus.name}" for corpus in self._stage.against] + [""]
+        said = [
+            f"{similar}{names[corpus]}"
+            for similar, corpus in zip(
+                self._similarities(low, high), self._corpus[low:high].tolist(), strict=True
+            )
+        ]
+        return pa.array(said, pa.string())
 
-    def _detail(self, number: int) -> str:
+    def _similarities(self, low: int, high: int) -> list[str]:
         if not self._stage.minhash.verify:
-            return "same band of the signature, similarity not verified"
-        through = f" with {self._through[number]}" if self._joined[number].as_py() else ""
+            return ["same band of the signature, similarity not verified"] * (high - low)
         threshold = f"threshold {self._stage.minhash.threshold:g}"
-        return f"jaccard {self._jaccard[number]:.3f}{through}, {threshold}"
+        shown = np.where(
+            self._jaccard[low:high] < self._stage.minhash.threshold,
+            np.floor(self._jaccard[low:high] * 1000) / 1000,  # 0.7996 is not to look like 0.8
+            self._jaccard[low:high],
+        )
+        said = [f"jaccard {one:.3f}, {threshold}" for one in shown.tolist()]
+        start, stop = np.searchsorted(self._indirect, [low, high])
+        for at in range(start, stop):
+            through, jaccard = self._through[at], self._joined_at[at]
+            said[self._indirect[at] - low] += f", joined through {through} at {jaccard:.3f}"
+        return said
+
+    def finish(self, left: Documents) -> dict[str, Any]:
+        """Count what each earlier corpus had already."""
+        del left
+        counts = np.bincount(self._corpus, minlength=len(self._stage.against) + 1).tolist()
+        noted = [
+            {
+                "name": corpus.name,
+                "path": str(corpus.path),
+                "fingerprint": corpus.fingerprint,
+                "documents": corpus.n_docs,
+                "dropped": dropped,
+            }
+            for corpus, dropped in zip(self._stage.against, counts, strict=False)
+        ]
+        return {"against": noted} if noted else {}

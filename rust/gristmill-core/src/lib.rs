@@ -21,6 +21,7 @@ pub mod pii;
 mod runs;
 pub mod signals;
 pub mod simd;
+pub mod similarity;
 pub mod suffix_array;
 pub mod suffix_index;
 pub mod suffix_windows;

@@ -12,6 +12,7 @@ mod pack;
 mod permute;
 mod pii;
 mod signals;
+mod similarity;
 mod suffix_index;
 
 /// The compiled kernels of Gristmill.
@@ -50,6 +51,12 @@ mod _core {
     // ---- signals.rs ----
     #[pymodule_export]
     use crate::signals::quality_signals;
+
+    // ---- similarity.rs ----
+    #[pymodule_export]
+    use crate::similarity::{
+        minhash_signatures, similar_pairs, similarities, similarities_in_files,
+    };
 
     // ---- suffix_index.rs ----
     #[pymodule_export]

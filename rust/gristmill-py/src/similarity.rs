@@ -1,0 +1,144 @@
+//! `gristmill_core::similarity` for Python.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt32Type;
+use arrow_array::{ArrayRef, FixedSizeListArray, Float64Array, UInt32Array};
+use arrow_schema::{DataType, Field};
+use gristmill_core::exact_substring::{Column, Corpus, TextFiles};
+use gristmill_core::similarity;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+
+use crate::arrow::{Batches, Texts, read_batches};
+use crate::error;
+
+/// Every pair of similar texts: columns left, right, jaccard.
+#[pyfunction]
+pub fn similar_pairs(
+    py: Python<'_>,
+    texts: &Bound<'_, PyAny>,
+    ngram: usize,
+    least: f64,
+    threads: usize,
+) -> PyResult<Batches> {
+    let texts = Texts::read(texts)?;
+    let strs = texts.as_strs();
+    let pairs = error::leave(py, || similarity::similar_pairs(&strs, ngram, least, threads))?;
+    let u32s = |field: fn(&similarity::SimilarPair) -> u32| -> ArrayRef {
+        Arc::new(UInt32Array::from_iter_values(pairs.iter().map(field)))
+    };
+    let jaccard = Float64Array::from_iter_values(pairs.iter().map(|pair| pair.2));
+    Batches::from_columns([
+        ("left", u32s(|pair| pair.0)),
+        ("right", u32s(|pair| pair.1)),
+        ("jaccard", Arc::new(jaccard)),
+    ])
+}
+
+/// The similarity of given pairs of texts: one column, jaccard. `left` and `right` are tables of one
+/// uint32 column.
+#[pyfunction]
+pub fn similarities(
+    py: Python<'_>,
+    texts: &Bound<'_, PyAny>,
+    left: &Bound<'_, PyAny>,
+    right: &Bound<'_, PyAny>,
+    ngram: usize,
+    threads: usize,
+) -> PyResult<Batches> {
+    let texts = Texts::read(texts)?;
+    let (strs, pairs) = (texts.as_strs(), read_pairs(left, right)?);
+    let found = error::leave(py, || similarity::similarities(&strs, &pairs, ngram, threads))?;
+    one_column("jaccard", Arc::new(Float64Array::from(found)))
+}
+
+/// As `similarities`, of texts in Arrow files: columns are (path, position of the values, position of
+/// the 64-bit offsets, rows).
+#[pyfunction]
+pub fn similarities_in_files(
+    py: Python<'_>,
+    columns: Vec<(PathBuf, usize, usize, usize)>,
+    left: &Bound<'_, PyAny>,
+    right: &Bound<'_, PyAny>,
+    ngram: usize,
+    threads: usize,
+) -> PyResult<Batches> {
+    let column = |(path, values, offsets, n_rows)| Column { path, values, offsets, n_rows };
+    let columns: Vec<Column> = columns.into_iter().map(column).collect();
+    let pairs = read_pairs(left, right)?;
+    let found = error::leave(py, || {
+        let files = TextFiles::open(&columns, 1)?;
+        let corpus = Corpus::of_files(&files, 1);
+        let strs = chosen_texts(corpus.documents(), &pairs)?;
+        similarity::similarities(&strs, &pairs, ngram, threads)
+    })?;
+    one_column("jaccard", Arc::new(Float64Array::from(found)))
+}
+
+/// The texts that some pairs name, empty ones in the place of the others, which are not read.
+fn chosen_texts<'a>(
+    documents: &[&'a [u8]],
+    pairs: &[(u32, u32)],
+) -> gristmill_core::Result<Vec<&'a str>> {
+    let mut texts = vec![""; documents.len()];
+    for number in pairs.iter().flat_map(|&(left, right)| [left as usize, right as usize]) {
+        if let Some(document) = documents.get(number)
+            && texts[number].is_empty()
+        {
+            texts[number] = std::str::from_utf8(document).map_err(|error| {
+                let (what, problem) = (format!("document {number}"), error.to_string());
+                gristmill_core::Error::Format { what, problem }
+            })?;
+        }
+    }
+    Ok(texts)
+}
+
+/// The MinHash signature of each text: one column, signature, a list of `num_perm` values.
+#[pyfunction]
+pub fn minhash_signatures(
+    py: Python<'_>,
+    texts: &Bound<'_, PyAny>,
+    num_perm: usize,
+    ngram: usize,
+    seed: u64,
+    threads: usize,
+) -> PyResult<Batches> {
+    let texts = Texts::read(texts)?;
+    let strs = texts.as_strs();
+    let values =
+        error::leave(py, || similarity::signatures(&strs, num_perm, ngram, seed, threads))?;
+    let item = Arc::new(Field::new("item", DataType::UInt32, false));
+    let values = Arc::new(UInt32Array::from(values));
+    let lists = FixedSizeListArray::try_new(item, num_perm as i32, values, None)
+        .map_err(|error| PyValueError::new_err(error.to_string()))?;
+    one_column("signature", Arc::new(lists))
+}
+
+fn one_column(name: &str, column: ArrayRef) -> PyResult<Batches> {
+    Batches::from_columns([(name, column)])
+}
+
+/// Zip two tables of one uint32 column.
+fn read_pairs(left: &Bound<'_, PyAny>, right: &Bound<'_, PyAny>) -> PyResult<Vec<(u32, u32)>> {
+    let (left, right) = (read_u32s(left)?, read_u32s(right)?);
+    if left.len() != right.len() {
+        let (left, right) = (left.len(), right.len());
+        return Err(PyValueError::new_err(format!("{left} left and {right} right ends of pairs")));
+    }
+    Ok(left.into_iter().zip(right).collect())
+}
+
+fn read_u32s(data: &Bound<'_, PyAny>) -> PyResult<Vec<u32>> {
+    let mut values = Vec::new();
+    for batch in read_batches(data)? {
+        let column = batch.column(0).as_primitive_opt::<UInt32Type>().ok_or_else(|| {
+            PyTypeError::new_err(format!("expected uint32, got {}", batch.column(0).data_type()))
+        })?;
+        values.extend_from_slice(column.values());
+    }
+    Ok(values)
+}
