@@ -7,6 +7,7 @@ three global stages of the build, one module each.
 
 from __future__ import annotations
 
+from gristmill.dedup.calibrate import Calibration, calibrate_near_duplicates
 from gristmill.dedup.copies import ExactDocuments, document_hashes
 from gristmill.dedup.exact import (
     ENGINES,
@@ -19,9 +20,11 @@ from gristmill.dedup.substrings import ExactSubstrings
 
 __all__ = [
     "ENGINES",
+    "Calibration",
     "ExactDocuments",
     "ExactSubstrings",
     "NearDuplicates",
+    "calibrate_near_duplicates",
     "document_hashes",
     "exact_duplicate_tokens",
     "exact_duplicates",
