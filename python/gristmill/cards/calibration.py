@@ -7,7 +7,7 @@ the threshold, all bandings together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -41,6 +41,7 @@ class _Axes:
     top: float
     width: float
     height: float
+    label: str
     low: float
     bottom: float = 0.0
 
@@ -66,14 +67,17 @@ def calibration_figure(calibration: Calibration) -> Figure:
         _panel(figure, calibration, curve, column * PANEL[0], HEAD + row * PANEL[1])
     top = HEAD + PANEL[1] * -(-len(curves) // PER_ROW) + 10
     half = WIDTH / 2
-    recalls = [one.true.recall for curve in curves for one in curve.thresholds]
+    from_ = max(calibration.threshold - 0.3, _low(curves[0]))
+    recalls = [one.true.recall for curve in curves for one in curve.thresholds
+               if one.threshold >= from_]  # fmt: skip
     lowest = min((part for part in recalls if part is not None), default=0.0)
+    size = (half - 66, 190.0, "threshold", from_)
     _against_threshold(
-        figure, calibration, _Axes(44, top + 34, half - 66, 190, _low(curves), _below(lowest)),
-        "Recall: pairs at or above the threshold that are found", lambda one: one.true.recall,
+        figure, calibration, _Axes(44, top + 34, *size, _below(lowest)),
+        "Recall of pairs from the threshold on", lambda one: one.true.recall,
     )  # fmt: skip
     _against_threshold(
-        figure, calibration, _Axes(half + 44, top + 34, half - 66, 190, _low(curves)),
+        figure, calibration, _Axes(half + 44, top + 34, *size),
         "Precision of candidates, before verification", lambda one: one.precision,
     )  # fmt: skip
     figure.height = _bandings(figure, calibration, top + 280)
@@ -99,7 +103,7 @@ def _describe(calibration: Calibration) -> str:
 
 def _legend(figure: Figure, calibration: Calibration) -> None:
     figure.text(0, 14, "Part of the pairs that share a band, by similarity", "strong")
-    x, y = 6.0, 37.0
+    x, y = 8.0, 37.0
     for mark, label in (
         ("natural", "pairs of the sample"),
         ("planted", "edited copies"),
@@ -130,7 +134,7 @@ def _panel(figure: Figure, calibration: Calibration, curve: Curve, left: float, 
     kind = "" if calibration.basis == "natural" else "planted "
     note = f"{kind}recall {_percent(share.recall)} · {curve.candidates_per_document:.2g} cand./doc"
     figure.text(left + 12, top + 39, note, "soft")
-    axes = _Axes(left + 40, top + 52, PANEL[0] - 60, 150, _low([curve]))
+    axes = _Axes(left + 40, top + 52, PANEL[0] - 60, 150, "Jaccard similarity", _low(curve))
     _grid(figure, axes, calibration.threshold)
     steps = [axes.low + (1 - axes.low) * at / 80 for at in range(81)]
     points = [(x, float(curve.banding.probability(x))) for x in steps]
@@ -161,16 +165,19 @@ def _grid(figure: Figure, axes: _Axes, threshold: float) -> None:
     for at in range(5):
         value = axes.bottom + (1 - axes.bottom) * at / 4
         figure.line(axes.left, axes.y(value), axes.left + axes.width, axes.y(value))
-        figure.text(axes.left - 6, axes.y(value) + 4, f"{100 * value:.3g}", "soft end")
+        figure.text(
+            axes.left - 6,
+            axes.y(value) + 4,
+            f"{100 * value:.3g}{' %' if at == 4 else ''}",
+            "soft end",
+        )
     first = -(-round(axes.low * 100) // 10)
     step = 1 if axes.width > 200 or first > 5 else 2
     for tenth in range(10, first - 1, -step):
         figure.text(axes.x(tenth / 10), axes.top + axes.height + 17, f"{tenth / 10:g}", "soft mid")
     x = axes.x(threshold)
     figure.line(x, axes.top, x, axes.top + axes.height, "at")
-    figure.text(
-        axes.left + axes.width / 2, axes.top + axes.height + 33, "Jaccard similarity", "soft mid"
-    ) if axes.width < 200 else None
+    figure.text(axes.left + axes.width / 2, axes.top + axes.height + 33, axes.label, "soft mid")
 
 
 def _against_threshold(
@@ -182,13 +189,12 @@ def _against_threshold(
 ) -> None:
     figure.text(axes.left - 44, axes.top - 16, title, "strong")
     _grid(figure, axes, calibration.threshold)
-    figure.text(axes.left + axes.width / 2, axes.top + axes.height + 33, "threshold", "soft mid")
     order = sorted(
         enumerate(calibration.curves), key=lambda one: one[1].banding == calibration.recommended
     )
     for at, curve in order:
         known = [(one.threshold, part) for one in curve.thresholds
-                 if (part := value(one)) is not None]  # fmt: skip
+                 if one.threshold >= axes.low and (part := value(one)) is not None]  # fmt: skip
         thick = " thick" if curve.banding == calibration.recommended else ""
         if len(known) > 1:
             figure.path(axes.path(known), f"l{at % 7 + 1}{thick}")
@@ -206,8 +212,8 @@ def _bandings(figure: Figure, calibration: Calibration, top: float) -> float:
     return top + 14
 
 
-def _low(curves: Sequence[Curve]) -> float:
-    return curves[0].natural[0].low
+def _low(curve: Curve) -> float:
+    return curve.natural[0].low
 
 
 def _below(recall: float) -> float:

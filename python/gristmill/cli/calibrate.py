@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from gristmill.cli.app import Json, report
 from gristmill.cli.dedup import Threads, commands
@@ -93,9 +95,9 @@ def calibrate_command(
         _thresholds_table(found),
         _spark_table(found),
         f"[bold]{'recommended' if found.reached else 'not reached'}:[/] {found.reason}\n",
-        f"    {paste['command']}\n",
-        f"{recipe}\n",
-        *(f"wrote {path}" for path in written),
+        Text(f"    {paste['command']}\n", no_wrap=True, overflow="ignore"),
+        Text(f"{recipe}\n", no_wrap=True, overflow="ignore"),
+        *(escape(f"wrote {path}") for path in written),
     )
 
 
@@ -145,7 +147,7 @@ def _paste(found: Calibration, inputs: Sequence[str]) -> dict[str, str]:
 
 def _bandings_table(found: Calibration) -> Table:
     table = Table(title=f"bands x rows at threshold {found.threshold:g}")
-    for name in ("bands x rows", "recall", "95 %", "theory", "planted", "theory", "precision",
+    for name in ("bands x rows", "recall", "95 %", "theory", "edited copies", "theory", "precision",
                  "candidates / doc"):  # fmt: skip
         table.add_column(name, justify="right", no_wrap=True)
     for curve in found.curves:

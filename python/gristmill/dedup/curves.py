@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.uint64]
 
-MAX_CANDIDATES = 1 << 25
+MAX_CANDIDATES = 1 << 23
 """Candidates of one banding that are held, each 8 bytes."""
 
 BIN_WIDTH = 0.05

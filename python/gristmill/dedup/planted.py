@@ -40,11 +40,11 @@ def plant(
     length = pc.utf8_length(texts)
     fit = pc.and_(pc.greater_equal(length, N_CHARACTERS[0]), pc.less(length, N_CHARACTERS[1]))
     chosen = pc.indices_nonzero(fit).to_pylist()
-    if not chosen:
+    if not (chosen and n_copies):
         return pa.array([], pa.int64()), []
     rng.shuffle(chosen)
     chosen = [chosen[at % len(chosen)] for at in range(n_copies)]
-    pool = _WORD.findall(" ".join(texts.take(pa.array(chosen[:_POOL:20])).to_pylist()))
+    pool = _WORD.findall(" ".join(texts.take(pa.array(chosen[:_POOL:20])).to_pylist())) or ["edit"]
     copies = []
     for at, number in enumerate(chosen):
         wanted = lowest + (1 - lowest) * (at + 0.5) / n_copies
