@@ -51,7 +51,9 @@ fn texts() -> impl Strategy<Value = Vec<String>> {
         let copies = groups.into_iter().flat_map(|(text, edits)| {
             let edited = |&at: &usize| {
                 let mut words: Vec<&str> = text.split(' ').collect();
-                words.get_mut(at).map(|word| *word = "edit");
+                if let Some(word) = words.get_mut(at) {
+                    *word = "edit";
+                }
                 words.join(" ")
             };
             let copies: Vec<String> = edits.iter().map(edited).collect();
