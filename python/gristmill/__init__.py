@@ -20,7 +20,12 @@ __version__ = version("gristmill")
 
 from gristmill.build import build
 from gristmill.corpus import Corpus
-from gristmill.dedup import exact_duplicate_tokens, exact_duplicates, near_duplicates
+from gristmill.dedup import (
+    calibrate_near_duplicates,
+    exact_duplicate_tokens,
+    exact_duplicates,
+    near_duplicates,
+)
 from gristmill.errors import GristmillError
 from gristmill.evaluate import evaluate
 from gristmill.export import export
@@ -38,6 +43,7 @@ __all__ = [
     "Tokenizer",
     "__version__",
     "build",
+    "calibrate_near_duplicates",
     "evaluate",
     "exact_duplicate_tokens",
     "exact_duplicates",

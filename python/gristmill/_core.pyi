@@ -280,7 +280,7 @@ def similarities_in_files(
     """As `similarities`, of texts in Arrow files."""
 
 def minhash_signatures(
-    texts: pa.Table, num_perm: int, ngram: int, seed: int, threads: int
+    texts: pa.Table, num_perm: int, ngram: int, seed: int, method: str, threads: int
 ) -> Batches:
     """Column ``signature``, fixed_size_list<uint32>[num_perm]."""
 

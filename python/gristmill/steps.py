@@ -36,7 +36,7 @@ from gristmill.stage import GlobalStage, Stage, Verdict, keep_all
 from gristmill.tables import ArrowFiles, arrow_writer, write_arrow, write_parquet
 from gristmill.units import Record, Units, digest, spill_folder
 
-UNIT_FORMAT = 2
+UNIT_FORMAT = 3
 """Raised when a unit's files change their meaning, so that older ones are not taken up."""
 
 

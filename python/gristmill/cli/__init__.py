@@ -6,6 +6,7 @@ import sys
 
 from gristmill.cli import (  # noqa: F401 - importing a module registers its commands
     build,
+    calibrate,
     card,
     dedup,
     demo,

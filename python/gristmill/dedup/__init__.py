@@ -7,6 +7,7 @@ three global stages of the build, one module each.
 
 from __future__ import annotations
 
+from gristmill.dedup.calibrate import Calibration, calibrate_near_duplicates
 from gristmill.dedup.copies import ExactDocuments, document_hashes
 from gristmill.dedup.earlier import EarlierCorpus
 from gristmill.dedup.exact import (
@@ -21,11 +22,13 @@ from gristmill.dedup.substrings import ExactSubstrings
 
 __all__ = [
     "ENGINES",
+    "Calibration",
     "EarlierCorpus",
     "ExactDocuments",
     "ExactSubstrings",
     "MinHash",
     "NearDuplicates",
+    "calibrate_near_duplicates",
     "document_hashes",
     "exact_duplicate_tokens",
     "exact_duplicates",

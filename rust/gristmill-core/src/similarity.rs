@@ -21,14 +21,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use hashbrown::HashMap;
 use rayon::prelude::*;
 
-use crate::minhash::{Method, MinHash};
+use crate::minhash::{MAX_NUM_PERM, Method, MinHash};
 use crate::near_duplicates::jaccard;
 use crate::text::Shingler;
 use crate::threads::with_threads;
 use crate::{Error, Result};
 
-/// Pairs that [`similar_pairs`] gives at most: 1 GiB of them.
-pub const MAX_PAIRS: usize = 1 << 26;
+/// Pairs that [`similar_pairs`] gives at most: 256 MiB of them.
+pub const MAX_PAIRS: usize = 1 << 24;
 
 /// Pairs whose sets [`similarities`] holds at a time.
 const BLOCK: usize = 1 << 16;
@@ -112,15 +112,16 @@ pub fn signatures(
     num_perm: usize,
     ngram: usize,
     seed: u64,
+    method: Method,
     threads: usize,
 ) -> Result<Vec<u32>> {
     check(texts.len(), ngram)?;
-    if !(1..=4_096).contains(&num_perm) {
+    if !(1..=MAX_NUM_PERM).contains(&num_perm) {
         let allowed = "from 1 to 4,096";
         return Err(Error::Parameter { name: "num_perm", value: num_perm.to_string(), allowed });
     }
     with_threads(threads, || {
-        let minhash = MinHash::new(num_perm, seed, Method::OnePermutation);
+        let minhash = MinHash::new(num_perm, seed, method);
         let mut signatures = vec![0; texts.len() * num_perm];
         texts.par_iter().zip(signatures.par_chunks_mut(num_perm)).for_each_init(
             || (Shingler::new(ngram), Vec::new(), Vec::new()),
@@ -238,7 +239,7 @@ impl Index {
             return Err(Error::Parameter {
                 name: "texts",
                 value: format!("more than {limit} similar pairs"),
-                allowed: "at most 67,108,864 pairs; take a smaller sample, or ask for more similarity",
+                allowed: "at most 16,777,216 pairs; take a smaller sample, or ask for more similarity",
             });
         }
         Ok(found.into_iter().flatten().collect())

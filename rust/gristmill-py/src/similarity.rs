@@ -8,6 +8,7 @@ use arrow_array::types::UInt32Type;
 use arrow_array::{ArrayRef, FixedSizeListArray, Float64Array, UInt32Array};
 use arrow_schema::{DataType, Field};
 use gristmill_core::exact_substring::{Column, Corpus, TextFiles};
+use gristmill_core::minhash::Method;
 use gristmill_core::similarity;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -105,12 +106,13 @@ pub fn minhash_signatures(
     num_perm: usize,
     ngram: usize,
     seed: u64,
+    method: &str,
     threads: usize,
 ) -> PyResult<Batches> {
     let texts = Texts::read(texts)?;
-    let strs = texts.as_strs();
+    let (strs, method) = (texts.as_strs(), Method::from_name(method).map_err(error::to_py)?);
     let values =
-        error::leave(py, || similarity::signatures(&strs, num_perm, ngram, seed, threads))?;
+        error::leave(py, || similarity::signatures(&strs, num_perm, ngram, seed, method, threads))?;
     let item = Arc::new(Field::new("item", DataType::UInt32, false));
     let values = Arc::new(UInt32Array::from(values));
     let lists = FixedSizeListArray::try_new(item, num_perm as i32, values, None)
