@@ -131,10 +131,10 @@ def _panel(figure: Figure, calibration: Calibration, curve: Curve, left: float, 
     if best:
         figure.text(left + PANEL[0] - 14, top + 22, "recommended", "best end")
     share = here.true if calibration.basis == "natural" else curve.planted_true
-    kind = "" if calibration.basis == "natural" else "planted "
-    note = f"{kind}recall {_percent(share.recall)} · {curve.candidates_per_document:.2g} cand./doc"
+    kind = "recall" if calibration.basis == "natural" else "copies"
+    note = f"{kind} {_percent(share.recall)} · {curve.candidates_per_document:.2g} cand./doc"
     figure.text(left + 12, top + 39, note, "soft")
-    axes = _Axes(left + 40, top + 52, PANEL[0] - 60, 150, "Jaccard similarity", _low(curve))
+    axes = _Axes(left + 44, top + 52, PANEL[0] - 64, 150, "Jaccard similarity", _low(curve))
     _grid(figure, axes, calibration.threshold)
     steps = [axes.low + (1 - axes.low) * at / 80 for at in range(81)]
     points = [(x, float(curve.banding.probability(x))) for x in steps]
@@ -168,7 +168,7 @@ def _grid(figure: Figure, axes: _Axes, threshold: float) -> None:
         figure.text(
             axes.left - 6,
             axes.y(value) + 4,
-            f"{100 * value:.3g}{' %' if at == 4 else ''}",
+            f"{100 * value:.3g}{'%' if at == 4 else ''}",
             "soft end",
         )
     first = -(-round(axes.low * 100) // 10)

@@ -92,7 +92,7 @@ def calibrate_command(
         f"{found.planted:,} edited copies planted",
         *(f"note: {note}" for note in found.notes),
         _bandings_table(found),
-        _thresholds_table(found),
+        *([_thresholds_table(found)] if found.pairs else []),
         _spark_table(found),
         f"[bold]{'recommended' if found.reached else 'not reached'}:[/] {found.reason}\n",
         Text(f"    {paste['command']}\n", no_wrap=True, overflow="ignore"),
@@ -189,7 +189,7 @@ def _thresholds_table(found: Calibration) -> Table:
 def _spark_table(found: Calibration) -> Table:
     low = found.curves[0].natural[0].low
     table = Table(title=f"part that shares a band, by similarity {low:g} to 1")
-    for name in ("bands x rows", "theory", "natural", "planted"):
+    for name in ("bands x rows", "theory", "pairs", "edited copies"):
         table.add_column(name, no_wrap=True, justify="right" if name == "bands x rows" else "left")
     for curve in found.curves:
         table.add_row(

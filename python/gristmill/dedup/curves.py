@@ -22,6 +22,7 @@ from gristmill.dedup.parameters import at_least
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.intp]
 Codes = npt.NDArray[np.uint64]
 
 MAX_CANDIDATES = 1 << 23
@@ -211,13 +212,21 @@ def candidate_codes(signatures: npt.NDArray[np.uint32], banding: Banding) -> Cod
     Raises:
         ValueError: There are more than `MAX_CANDIDATES`.
     """
-    codes = np.empty(0, np.uint64)
+    n, used = len(signatures), banding.bands * banding.rows
+    cut = signatures[:, :used].reshape(n, banding.bands, banding.rows)
+    keys = _keys(cut.reshape(-1, banding.rows)).reshape(n, banding.bands)
+    found, n_found = [np.empty(0, np.uint64)], 0
     for band in range(banding.bands):
-        rows = signatures[:, band * banding.rows : (band + 1) * banding.rows]
-        new = [codes, *_equal_pairs(_keys(rows), banding)]
-        codes = np.unique(np.concatenate(new))
-        _refuse_too_many(len(codes), banding)
-    return codes
+        for left, right in _equal_pairs(keys[:, band], banding):
+            # Counted in the first band that they share: merging the sorted pairs of all bands took
+            # 43 s instead of 1.1 s for 2,000 documents that all resemble each other (25x5).
+            fresh = ~(keys[left, :band] == keys[right, :band]).any(axis=1)
+            found.append(
+                left[fresh].astype(np.uint64) * np.uint64(n) + right[fresh].astype(np.uint64)
+            )
+            n_found += len(found[-1])
+            _refuse_too_many(n_found, banding)
+    return np.sort(np.concatenate(found))
 
 
 def planted_found(
@@ -239,10 +248,10 @@ def _keys(rows: npt.NDArray[np.uint32]) -> Codes:
     return keys
 
 
-def _equal_pairs(keys: Codes, banding: Banding) -> Iterable[Codes]:
-    """The pairs of equal keys, as codes; neighbors at distance 1 first, then 2, and so on."""
-    order = np.argsort(keys, kind="stable").astype(np.uint64)
-    keys = np.sort(keys, kind="stable")
+def _equal_pairs(keys: Codes, banding: Banding) -> Iterable[tuple[Ints, Ints]]:
+    """The pairs of equal keys, left before right; neighbors at distance 1, then 2, and so on."""
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
     _, sizes = np.unique(keys, return_counts=True)
     _refuse_too_many(int((sizes.astype(np.int64) * (sizes - 1) // 2).sum()), banding)
     at = np.arange(len(keys))
@@ -251,7 +260,7 @@ def _equal_pairs(keys: Codes, banding: Banding) -> Iterable[Codes]:
         at = at[keys[at] == keys[at + distance]]
         if not len(at):
             return
-        yield order[at] * np.uint64(len(keys)) + order[at + distance]
+        yield order[at], order[at + distance]
 
 
 def _refuse_too_many(n_candidates: int, banding: Banding) -> None:

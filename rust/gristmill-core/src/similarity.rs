@@ -27,8 +27,8 @@ use crate::text::Shingler;
 use crate::threads::with_threads;
 use crate::{Error, Result};
 
-/// Pairs that [`similar_pairs`] gives at most: 1 GiB of them.
-pub const MAX_PAIRS: usize = 1 << 26;
+/// Pairs that [`similar_pairs`] gives at most: 256 MiB of them.
+pub const MAX_PAIRS: usize = 1 << 24;
 
 /// Pairs whose sets [`similarities`] holds at a time.
 const BLOCK: usize = 1 << 16;
@@ -238,7 +238,7 @@ impl Index {
             return Err(Error::Parameter {
                 name: "texts",
                 value: format!("more than {limit} similar pairs"),
-                allowed: "at most 67,108,864 pairs; take a smaller sample, or ask for more similarity",
+                allowed: "at most 16,777,216 pairs; take a smaller sample, or ask for more similarity",
             });
         }
         Ok(found.into_iter().flatten().collect())
