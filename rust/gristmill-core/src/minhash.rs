@@ -122,8 +122,8 @@ impl MinHash {
     fn densify(&self, signature: &mut [u32]) {
         let full = Bits::of(signature.iter().map(|&value| value != EMPTY));
         for bin in full.unset(signature.len()) {
-            let mut donors = (0..KNOWN_ROUNDS).flat_map(|round| self.offers.to(round, bin));
-            if let Some(donor) = donors.find(|&&donor| full.has(donor.into())) {
+            let is_full = |&&donor: &&u16| full.has(donor.into());
+            if let Some(donor) = self.offers.to(bin).iter().find(is_full) {
                 signature[bin] = signature[usize::from(*donor)];
             }
         }
@@ -179,40 +179,33 @@ impl Bits {
 }
 
 /// Rounds of offers that are kept: most sets need no more.
-const KNOWN_ROUNDS: usize = 16;
+const KNOWN_ROUNDS: usize = 32;
 
-/// For each round and bin, the bins that offer to it.
+/// For each bin the bins that offer to it, round after round.
 #[derive(Debug, Clone)]
 struct Offers {
-    num_perm: usize,
     donors: Vec<u16>,
     ends: Vec<u32>,
 }
 
 impl Offers {
     fn new(num_perm: usize, seed: u64) -> Self {
-        let mut offers = Self { num_perm, donors: Vec::new(), ends: vec![0] };
-        for round in 0..KNOWN_ROUNDS {
-            let mut pairs: Vec<(usize, u16)> = (0..num_perm)
-                .map(|donor| (taker(num_perm, seed, round, donor), donor as u16))
-                .collect();
-            pairs.sort_unstable();
-            let mut pairs = pairs.into_iter().peekable();
-            for bin in 0..num_perm {
-                while let Some((_, donor)) = pairs.next_if(|pair| pair.0 == bin) {
-                    offers.donors.push(donor);
-                }
-                offers.ends.push(offers.donors.len() as u32);
-            }
+        let offers = |round| (0..num_perm).map(move |bin| (taker(num_perm, seed, round, bin), bin));
+        let mut donors_of = vec![Vec::new(); num_perm];
+        for (taker, donor) in (0..KNOWN_ROUNDS).flat_map(offers) {
+            donors_of[taker].push(donor as u16);
         }
-        offers
+        let ends = donors_of.iter().scan(0, |end, donors| {
+            *end += donors.len() as u32;
+            Some(*end)
+        });
+        Self { ends: std::iter::once(0).chain(ends).collect(), donors: donors_of.concat() }
     }
 
-    /// The bins that offer to `bin`, in order.
+    /// The bins that offer to `bin`.
     #[inline]
-    fn to(&self, round: usize, bin: usize) -> &[u16] {
-        let at = round * self.num_perm + bin;
-        &self.donors[self.ends[at] as usize..self.ends[at + 1] as usize]
+    fn to(&self, bin: usize) -> &[u16] {
+        &self.donors[self.ends[bin] as usize..self.ends[bin + 1] as usize]
     }
 }
 
