@@ -19,6 +19,7 @@ from gristmill.cards.calibration import calibration_figure
 from gristmill.cli.app import app, run
 from gristmill.dedup.calibrate import default_bandings
 from gristmill.dedup.curves import AtThreshold, Banding, Share
+from gristmill.dedup.minhash import METHODS
 from gristmill.dedup.planted import edit, rate_for
 from gristmill.sources import open_source
 from gristmill.sources.sample import sample_texts
@@ -61,7 +62,9 @@ def naive_pairs(texts: list[str]) -> dict[tuple[int, int], float]:
 
 def naive_candidates(texts: list[str], banding: tuple[int, int]) -> set[tuple[int, int]]:
     table = pa.table({"text": pa.array(texts, pa.large_string())})
-    signed = pa.table(_core.minhash_signatures(table, 32, NGRAM, 0, 1))["signature"].to_pylist()
+    signed = pa.table(_core.minhash_signatures(table, 32, NGRAM, 0, METHODS[0], 1))[
+        "signature"
+    ].to_pylist()
     bands, rows = banding
     cut = [[tuple(one[at * rows : (at + 1) * rows]) for at in range(bands)] for one in signed]
     sets = [shingles(text) for text in texts]
@@ -342,6 +345,19 @@ def test_the_command_prints_a_recommendation_to_paste(
     assert f"bands: {best['bands']}, rows: {best['rows']}}}" in printed
     assert "sample documents" in error
     assert (out / "calibration.svg").read_bytes() == (tmp_path / "curves.svg").read_bytes()
+
+
+def test_the_recommendation_names_a_method_that_is_not_the_default(
+    source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, printed, error = invoke(
+        capsys, "dedup", "calibrate", source, "--ngram", 3, "--sample", 150, "--json", "--method",
+        "k-permutation",
+    )  # fmt: skip
+    assert code == 0, error
+    found = json.loads(printed)
+    assert found["method"] == "k-permutation"
+    assert found["command"].endswith(" --method k-permutation")
 
 
 def test_the_figure_says_in_words_what_it_shows(calibration: gm.dedup.Calibration) -> None:

@@ -16,6 +16,7 @@ from gristmill.cli.app import Json, report
 from gristmill.cli.dedup import Threads, commands
 from gristmill.dedup.calibrate import Calibration, calibrate_near_duplicates, check_calibration
 from gristmill.dedup.curves import Bin, Curve
+from gristmill.dedup.minhash import METHODS
 from gristmill.errors import RecipeError
 
 SHADES = " ▁▂▃▄▅▆▇█"
@@ -50,7 +51,7 @@ def calibrate_command(
     ] = None,
     method: Annotated[
         str, typer.Option(help="How signatures are made: one-permutation or k-permutation.")
-    ] = "one-permutation",
+    ] = METHODS[0],
     recall: Annotated[
         float, typer.Option(help="The part of the true pairs that should be found, up to 1.")
     ] = 0.98,
@@ -76,7 +77,7 @@ def calibrate_command(
         raise RecipeError(f"--plot {plot}: figures are written as .svg, which browsers show")
     bandings = None if banding is None else [_banding(text) for text in banding]
     try:
-        check_calibration(threshold, num_perm, ngram, bandings, recall, 0, threads)
+        check_calibration(threshold, num_perm, ngram, bandings, recall, 0, threads, method)
         texts, counts = _sample(inputs, sample, seed)
         found = calibrate_near_duplicates(
             texts,
@@ -148,6 +149,8 @@ def _paste(found: Calibration, inputs: Sequence[str]) -> dict[str, str]:
     best = found.recommended
     options = {"threshold": f"{found.threshold:g}", "num-perm": found.num_perm,
                "ngram": found.ngram, "bands": best.bands, "rows": best.rows}  # fmt: skip
+    if found.method != METHODS[0]:
+        options["method"] = found.method
     flags = " ".join(f"--{name} {value}" for name, value in options.items())
     keys = ", ".join(f"{name.replace('-', '_')}: {value}" for name, value in options.items())
     return {

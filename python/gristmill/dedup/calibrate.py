@@ -59,6 +59,7 @@ class Calibration:
         num_perm: Values in a signature.
         ngram: Words in an n-gram.
         seed: The seed of the hash functions.
+        method: How signatures were made.
         recall: The part of the true pairs that a banding should find.
         documents: Documents compared.
         identical: How many of them have the n-gram set of an earlier one, and took no part.
@@ -78,6 +79,7 @@ class Calibration:
     num_perm: int
     ngram: int
     seed: int
+    method: str
     recall: float
     documents: int
     identical: int
@@ -92,7 +94,7 @@ class Calibration:
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, for JSON."""
-        names = ("threshold", "num_perm", "ngram", "seed", "recall", "documents", "identical",
+        names = ("threshold", "num_perm", "ngram", "seed", "method", "recall", "documents", "identical",
                  "pairs", "planted", "basis", "reached", "reason")  # fmt: skip
         return {name: getattr(self, name) for name in names} | {
             "recommended": {"bands": self.recommended.bands, "rows": self.recommended.rows},
@@ -136,7 +138,9 @@ def calibrate_near_duplicates(
     >>> gm.calibrate_near_duplicates(texts, threshold=0.8).recommended  # doctest: +SKIP
     Banding(bands=18, rows=7)
     """
-    tried = check_calibration(threshold, num_perm, ngram, bandings, recall, planted, threads)
+    tried = check_calibration(
+        threshold, num_perm, ngram, bandings, recall, planted, threads, method
+    )
     table = as_table(texts)
     if len(table) < 2:
         raise ValueError(f"texts = {len(table)} documents is not allowed: at least 2 to compare")
@@ -156,6 +160,7 @@ def check_calibration(
     recall: float,
     planted: int,
     threads: int,
+    method: str = METHODS[0],
 ) -> list[Banding]:
     """Refuse parameters outside their range; gives the bandings to try, fewest bands first.
 
@@ -168,6 +173,8 @@ def check_calibration(
     for name, number, least in (("num_perm", num_perm, 1), ("ngram", ngram, 1),
                                 ("threads", threads, 1), ("planted", planted, 0)):  # fmt: skip
         at_least(name, number, least)
+    if method not in METHODS:
+        raise ValueError(f"method = {method!r} is not allowed: {' or '.join(METHODS)}")
     if num_perm > 4_096:
         raise ValueError(f"num_perm = {num_perm} is not allowed: from 1 to 4,096")
     if bandings is None:
@@ -326,6 +333,7 @@ def _recommend(
         num_perm=kernel.num_perm,
         ngram=kernel.ngram,
         seed=kernel.seed,
+        method=kernel.method,
         recall=recall,
         documents=sample.n_documents,
         identical=sample.n_identical,
