@@ -24,15 +24,17 @@ use crate::exact_substring::Corpus;
 use crate::lsh::Banding;
 use crate::minhash::{MAX_NUM_PERM, Method};
 use crate::threads::with_threads;
-use crate::union_find::UnionFind;
 use crate::{Error, Result};
 
 mod matching;
+mod membership;
 mod reader;
 mod sets;
 mod signing;
 
-use matching::{Matcher, Pair};
+use matching::Matcher;
+pub use membership::Membership;
+use membership::memberships;
 use reader::Reader;
 use signing::Signed;
 
@@ -80,18 +82,6 @@ impl Default for Options<'_> {
             spill: None,
         }
     }
-}
-
-/// Where a document stands.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Membership {
-    /// The first document of its cluster; itself when it is the first, or alone.
-    pub representative: u32,
-    /// The document it is known to resemble: the representative if the two were compared, else the
-    /// member through which it joined. Itself for the representative.
-    pub twin: u32,
-    /// Exact Jaccard similarity with `twin`, at or above the threshold; NaN when not verified.
-    pub jaccard: f64,
 }
 
 fn check(options: &Options<'_>) -> Result<()> {
@@ -158,31 +148,4 @@ pub fn jaccard(a: &[u64], b: &[u64]) -> f64 {
     }
     let all = a.len() + b.len() - shared;
     if all == 0 { 1.0 } else { shared as f64 / all as f64 }
-}
-
-/// Each document's representative and its best pair: with the representative if there is one, else
-/// the one of greatest similarity, with the earliest document of equals.
-fn memberships(mut clusters: UnionFind, pairs: &[Pair]) -> Vec<Membership> {
-    let representatives = clusters.representatives().iter();
-    let alone = |(&representative, twin)| Membership { representative, twin, jaccard: 1.0 };
-    let mut memberships: Vec<Membership> = representatives.zip(0..).map(alone).collect();
-    for &Pair { documents: (a, b), jaccard } in pairs {
-        for (document, twin) in [(a, b), (b, a)] {
-            let known = &mut memberships[document as usize];
-            if document != known.representative && known.is_worse(document, twin, jaccard) {
-                (known.twin, known.jaccard) = (twin, jaccard);
-            }
-        }
-    }
-    memberships
-}
-
-impl Membership {
-    /// Whether to name `twin` rather than what is known so far of `document`.
-    fn is_worse(&self, document: u32, twin: u32, jaccard: f64) -> bool {
-        self.twin == document
-            || twin == self.representative
-            || (self.twin != self.representative
-                && (jaccard > self.jaccard || (jaccard >= self.jaccard && twin < self.twin)))
-    }
 }
