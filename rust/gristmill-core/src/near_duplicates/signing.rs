@@ -22,6 +22,8 @@ const MAX_STRETCH: usize = 1 << 16;
 const PARTITION: usize = 1 << 15;
 /// Fewest partitions, for threads to share.
 const MIN_PARTITIONS: usize = 8;
+/// Stretches that a thread signs, so that none waits long for the last of another.
+const STRETCHES: usize = 32;
 /// Bytes of a record.
 const RECORD_BYTES: usize = 8;
 
@@ -67,12 +69,13 @@ impl Signed {
                 options.spill,
             ),
         };
+        let minhash = MinHash::new(options.num_perm, options.seed, options.method);
         let mut identities = std::mem::take(&mut signed.identities);
         signed.stretches = identities
             .par_chunks_mut(stretch_docs)
             .enumerate()
             .map_init(
-                || Signer::new(banding, options),
+                || Signer::new(banding, &minhash, options.ngram),
                 |signer, (number, identities)| {
                     let first = number * stretch_docs;
                     signed.sign(signer, reader, first as u32, identities)
@@ -86,7 +89,7 @@ impl Signed {
     /// Sign the texts from `first` on, one per identity.
     fn sign(
         &self,
-        signer: &mut Signer,
+        signer: &mut Signer<'_>,
         reader: &Reader<'_>,
         first: u32,
         identities: &mut [Identity],
@@ -144,7 +147,7 @@ impl Signed {
 
 /// Documents of a stretch: many enough stretches for all threads, small enough for the memory.
 fn stretch_docs(n_docs: usize, banding: &Banding, options: &Options<'_>) -> usize {
-    let shared = n_docs.div_ceil(8 * options.threads);
+    let shared = n_docs.div_ceil(STRETCHES * options.threads);
     let per_thread = options.memory.map_or(usize::MAX, |memory| memory / 16 / options.threads);
     let fits = per_thread / (RECORD_BYTES * (banding.bands() + 1));
     shared.min(fits).clamp(256, MAX_STRETCH)
@@ -192,21 +195,16 @@ impl Groups {
 }
 
 /// Makes signatures; keeps its buffers between texts.
-struct Signer {
+struct Signer<'a> {
     shingler: Shingler,
-    minhash: MinHash,
+    minhash: &'a MinHash,
     banding: Banding,
     signature: Vec<u32>,
 }
 
-impl Signer {
-    fn new(banding: &Banding, options: &Options<'_>) -> Self {
-        Self {
-            shingler: Shingler::new(options.ngram),
-            minhash: MinHash::new(options.num_perm, options.seed, options.method),
-            banding: *banding,
-            signature: Vec::new(),
-        }
+impl<'a> Signer<'a> {
+    fn new(banding: &Banding, minhash: &'a MinHash, ngram: usize) -> Self {
+        Self { shingler: Shingler::new(ngram), minhash, banding: *banding, signature: Vec::new() }
     }
 
     /// Replace the signature by that of `text`.
