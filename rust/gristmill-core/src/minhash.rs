@@ -6,8 +6,8 @@
 //! full one, chosen by a fixed pseudorandom order that is the same for every set, which keeps the
 //! probability that two signatures agree in a bin at the Jaccard similarity of the sets.
 //!
-//! Measured on pairs of sets of 20 to 2,000 shingles: with either, candidates differ from
-//! `1 - (1 - s^rows)^bands` by less than 0.7 percentage points.
+//! Measured on 432,000 planted pairs: k permutations follow `1 - (1 - s^rows)^bands` within the noise; one
+//! permutation finds up to 1.2 percentage points more below the threshold, 0.1 above it.
 //!
 //! Source: Broder, "On the Resemblance and Containment of Documents" (1997); Li, Owen and Zhang, "One Permutation Hashing" (2012); Shrivastava, "Optimal Densification
 //! for Fast and Accurate Minwise Hashing" (2017); bins are filled from the full side, as in Mai et

@@ -26,16 +26,19 @@ use crate::minhash::{MAX_NUM_PERM, Method};
 use crate::threads::with_threads;
 use crate::{Error, Result};
 
+mod budget;
 mod matching;
 mod membership;
 mod reader;
 mod sets;
 mod signing;
 
+use budget::Budget;
 use matching::Matcher;
 pub use membership::Membership;
 use membership::memberships;
 use reader::Reader;
+use sets::Known;
 use signing::Signed;
 
 /// Documents of one bucket that later ones are compared with.
@@ -129,9 +132,11 @@ pub fn near_duplicates(corpus: &Corpus<'_>, options: &Options<'_>) -> Result<Vec
         None => Banding::derive(options.threshold, options.num_perm, options.verify),
     };
     with_threads(options.threads, || {
-        let reader = Reader::new(corpus, options.memory.map(|memory| memory / 4));
-        let signed = Signed::new(&reader, &banding, options)?;
-        let matcher = Matcher::new(&reader, &signed, banding.bands(), options);
+        let budget = Budget::new(n_docs, options.memory);
+        let reader = Reader::new(corpus, budget.resident);
+        let signed = Signed::new(&reader, &banding, options, &budget)?;
+        let known = Known::new(budget.known);
+        let matcher = Matcher::new(&reader, &signed, known, banding.bands(), options);
         let (clusters, pairs) = matcher.run()?;
         Ok(memberships(clusters, &pairs))
     })

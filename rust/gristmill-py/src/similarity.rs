@@ -7,6 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::UInt32Type;
 use arrow_array::{ArrayRef, FixedSizeListArray, Float64Array, UInt32Array};
 use arrow_schema::{DataType, Field};
+use gristmill_core::Error;
 use gristmill_core::exact_substring::{Column, Corpus, TextFiles};
 use gristmill_core::minhash::Method;
 use gristmill_core::similarity;
@@ -72,30 +73,45 @@ pub fn similarities_in_files(
     let pairs = read_pairs(left, right)?;
     let found = error::leave(py, || {
         let files = TextFiles::open(&columns, 1)?;
-        let corpus = Corpus::of_files(&files, 1);
-        let strs = chosen_texts(corpus.documents(), &pairs)?;
+        let (texts, pairs) = copy_named(&Corpus::of_files(&files, 1), &pairs)?;
+        let strs: Vec<&str> = texts.iter().map(String::as_str).collect();
         similarity::similarities(&strs, &pairs, ngram, threads)
     })?;
     one_column("jaccard", Arc::new(Float64Array::from(found)))
 }
 
-/// The texts that some pairs name, empty ones in the place of the others, which are not read.
-fn chosen_texts<'a>(
-    documents: &[&'a [u8]],
-    pairs: &[(u32, u32)],
-) -> gristmill_core::Result<Vec<&'a str>> {
-    let mut texts = vec![""; documents.len()];
-    for number in pairs.iter().flat_map(|&(left, right)| [left as usize, right as usize]) {
-        if let Some(document) = documents.get(number)
-            && texts[number].is_empty()
-        {
-            texts[number] = std::str::from_utf8(document).map_err(|error| {
-                let (what, problem) = (format!("document {number}"), error.to_string());
-                gristmill_core::Error::Format { what, problem }
-            })?;
+/// The numbers of two texts.
+type Pair = (u32, u32);
+
+/// Copies of the texts that some pairs name, in order, with the pairs in their numbers. They are
+/// scattered over the files, of which mapped pages would otherwise count as memory.
+fn copy_named(
+    corpus: &Corpus<'_>,
+    pairs: &[Pair],
+) -> gristmill_core::Result<(Vec<String>, Vec<Pair>)> {
+    let mut numbers: Vec<u32> = pairs.iter().flat_map(|&(left, right)| [left, right]).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    let mut texts = Vec::with_capacity(numbers.len());
+    for &number in &numbers {
+        let document = corpus.documents().get(number as usize);
+        let bytes = document.ok_or_else(|| Error::Parameter {
+            name: "pair",
+            value: format!("document {number}"),
+            allowed: "numbers of documents, from 0",
+        })?;
+        let text = std::str::from_utf8(bytes).map_err(|error| Error::Format {
+            what: format!("document {number}"),
+            problem: error.to_string(),
+        })?;
+        texts.push(text.to_owned());
+        if texts.len() % 256 == 0 {
+            corpus.release();
         }
     }
-    Ok(texts)
+    let place = |number: u32| numbers.partition_point(|&other| other < number) as u32;
+    let pairs = pairs.iter().map(|&(left, right)| (place(left), place(right)));
+    Ok((texts, pairs.collect()))
 }
 
 /// The MinHash signature of each text: one column, signature, a list of `num_perm` values.
@@ -125,7 +141,7 @@ fn one_column(name: &str, column: ArrayRef) -> PyResult<Batches> {
 }
 
 /// Zip two tables of one uint32 column.
-fn read_pairs(left: &Bound<'_, PyAny>, right: &Bound<'_, PyAny>) -> PyResult<Vec<(u32, u32)>> {
+fn read_pairs(left: &Bound<'_, PyAny>, right: &Bound<'_, PyAny>) -> PyResult<Vec<Pair>> {
     let (left, right) = (read_u32s(left)?, read_u32s(right)?);
     if left.len() != right.len() {
         let (left, right) = (left.len(), right.len());

@@ -11,9 +11,6 @@ use super::{MAX_HEADS, Options};
 use crate::Result;
 use crate::union_find::UnionFind;
 
-/// Bytes of sets that are kept, when memory is no matter.
-const KNOWN_BYTES: usize = 64 << 20;
-
 /// Two documents that belong together, smaller index first.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pair {
@@ -46,6 +43,7 @@ impl<'a> Matcher<'a> {
     pub(super) fn new(
         reader: &'a Reader<'a>,
         signed: &'a Signed,
+        known: Known,
         n_bands: usize,
         options: &'a Options<'a>,
     ) -> Self {
@@ -58,7 +56,7 @@ impl<'a> Matcher<'a> {
             clusters: UnionFind::new(n_docs),
             again: vec![false; n_docs],
             rejected: Rejected::new(n_docs),
-            known: Known::new(options.memory.map_or(KNOWN_BYTES, |memory| memory / 8)),
+            known,
             pairs: Vec::new(),
         }
     }
@@ -227,6 +225,7 @@ mod tests {
     use super::*;
     use crate::exact_substring::Corpus;
     use crate::lsh::Banding;
+    use crate::near_duplicates::budget::Budget;
 
     /// What comparing all texts as one group finds.
     fn compare(texts: &[String]) -> Found {
@@ -234,11 +233,13 @@ mod tests {
         let (corpus, options) = (Corpus::of_texts(&texts), Options::default());
         let reader = Reader::new(&corpus, None);
         let banding = Banding::derive(options.threshold, options.num_perm, options.verify);
-        let signed = Signed::new(&reader, &banding, &options).expect("nothing is spilled");
+        let budget = Budget::new(texts.len(), None);
+        let signed = Signed::new(&reader, &banding, &options, &budget).expect("nothing is spilled");
         let group: Vec<u32> = (0..texts.len() as u32).collect();
         let known = Known::new(0);
         let mut comparer = Comparer::new(&reader, &known, options.ngram);
-        Matcher::new(&reader, &signed, banding.bands(), &options).compare(&group, &mut comparer)
+        let matcher = Matcher::new(&reader, &signed, Known::new(0), banding.bands(), &options);
+        matcher.compare(&group, &mut comparer)
     }
 
     #[test]

@@ -22,11 +22,20 @@ impl<'a> Reader<'a> {
         self.corpus.documents().len()
     }
 
-    /// A text, whose bytes are about to be read.
+    /// A text, when all are read in order.
+    pub(super) fn next(&self, document: u32) -> &'a [u8] {
+        self.touch(document, 0)
+    }
+
+    /// A text, when any may be read.
     pub(super) fn text(&self, document: u32) -> &'a [u8] {
+        self.touch(document, AROUND)
+    }
+
+    fn touch(&self, document: u32, around: usize) -> &'a [u8] {
         let text = self.corpus.documents()[document as usize];
         if let Some(resident_bytes) = self.resident_bytes {
-            let touched = self.touched_bytes.fetch_add(text.len() + PAGE, Relaxed);
+            let touched = self.touched_bytes.fetch_add(text.len() + around, Relaxed);
             if touched > resident_bytes {
                 self.touched_bytes.store(0, Relaxed);
                 self.corpus.release();
@@ -36,5 +45,5 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What touching a text costs beyond its length, about.
-const PAGE: usize = 4_096;
+/// Bytes around a page that Linux maps with it.
+const AROUND: usize = 1 << 16;

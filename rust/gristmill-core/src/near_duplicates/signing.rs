@@ -9,6 +9,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::Options;
+use super::budget::Budget;
 use super::reader::Reader;
 use crate::Result;
 use crate::lsh::Banding;
@@ -56,18 +57,16 @@ impl Signed {
         reader: &Reader<'_>,
         banding: &Banding,
         options: &Options<'_>,
+        budget: &Budget,
     ) -> Result<Self> {
         let n_docs = reader.n_texts();
-        let stretch_docs = stretch_docs(n_docs, banding, options);
+        let stretch_docs = stretch_docs(n_docs, banding, options.threads, budget);
         let mut signed = Self {
             identities: vec![(0, 0); n_docs],
             stretches: Vec::new(),
             stretch_docs,
             n_partitions: (n_docs / PARTITION).next_power_of_two().max(MIN_PARTITIONS),
-            room: Room::new(
-                options.memory.map_or(u64::MAX, |memory| memory as u64 / 4),
-                options.spill,
-            ),
+            room: Room::new(budget.kept, options.spill),
         };
         let minhash = MinHash::new(options.num_perm, options.seed, options.method);
         let mut identities = std::mem::take(&mut signed.identities);
@@ -98,7 +97,7 @@ impl Signed {
         let n_records = identities.len() * (n_bands + 1);
         let mut writer = Writer::new((n_bands + 1) * self.n_partitions, n_records);
         for (place, identity) in identities.iter_mut().enumerate() {
-            *identity = signer.sign(reader.text(first + place as u32));
+            *identity = signer.sign(reader.next(first + place as u32));
             let words = mix(identity.0 ^ identity.1.rotate_left(32));
             let keys = signer.banding.keys(&signer.signature).chain([words]);
             for (band, key) in keys.enumerate() {
@@ -146,10 +145,9 @@ impl Signed {
 }
 
 /// Documents of a stretch: many enough stretches for all threads, small enough for the memory.
-fn stretch_docs(n_docs: usize, banding: &Banding, options: &Options<'_>) -> usize {
-    let shared = n_docs.div_ceil(STRETCHES * options.threads);
-    let per_thread = options.memory.map_or(usize::MAX, |memory| memory / 16 / options.threads);
-    let fits = per_thread / (RECORD_BYTES * (banding.bands() + 1));
+fn stretch_docs(n_docs: usize, banding: &Banding, threads: usize, budget: &Budget) -> usize {
+    let shared = n_docs.div_ceil(STRETCHES * threads);
+    let fits = budget.stretches / threads / (RECORD_BYTES * (banding.bands() + 1));
     shared.min(fits).clamp(256, MAX_STRETCH)
 }
 
