@@ -123,31 +123,38 @@ impl<'a> Matcher<'a> {
     fn compare_all(&self, groups: &Groups) -> Vec<Found> {
         let groups: Vec<&[u32]> = groups.iter().collect();
         let comparer = || Comparer::new(self.reader, &self.known, self.options.ngram);
-        let compare = |comparer: &mut _, group: &&[u32]| self.compare(group, comparer);
-        let found = groups.par_iter().map_init(comparer, compare);
+        let compare = |comparer: &mut _, groups: &[&[u32]]| {
+            let mut found = Found::default();
+            groups.iter().for_each(|group| self.compare(group, comparer, &mut found));
+            found
+        };
+        let found = groups.par_chunks(GROUPS).map_init(comparer, compare);
         found.filter(|found| !found.is_empty()).collect()
     }
 
     /// Find pairs among the documents of a group, as the head of the module above has it.
-    fn compare(&self, group: &[u32], comparer: &mut Comparer<'_>) -> Found {
-        let mut found = Found::default();
+    fn compare(&self, group: &[u32], comparer: &mut Comparer<'_>, found: &mut Found) {
         let fresh = group.iter().filter(|&&document| !self.again[document as usize]);
         let mut members = fresh.map(|&document| (document, self.clusters.parent(document)));
-        let Some(first) = members.next() else { return found };
+        let Some(first) = members.next() else { return };
         let mut heads = vec![first];
+        let n_below = found.below.len();
         for (document, representative) in members {
             if heads.iter().any(|head| head.1 == representative) {
                 continue;
             }
-            let resembles = |&head: &_| self.resembles(document, head, comparer, &mut found);
+            let resembles = |&head: &_| self.resembles(document, head, comparer, found);
             if !heads.iter().any(resembles) && heads.len() < MAX_HEADS {
                 heads.push((document, representative));
             } else {
                 comparer.forget(document);
             }
         }
-        found.sets = comparer.take_fresh();
-        found
+        // What belongs together meets no more; what does not will meet others.
+        let sets = comparer.take_fresh();
+        if found.below.len() > n_below {
+            found.sets.extend(sets.into_iter().filter(|(_, set)| self.known.has_room(set)));
+        }
     }
 
     /// Whether `document` belongs with a head or the representative of the head's cluster.
@@ -178,14 +185,17 @@ impl<'a> Matcher<'a> {
     }
 }
 
-/// What one group found.
+/// Groups whose finds are kept together.
+const GROUPS: usize = 16;
+
+/// What some groups found.
 #[derive(Default)]
 struct Found {
     pairs: Vec<Pair>,
     /// What need not be compared again.
     below: Vec<(u32, u32)>,
     /// What need not be made again.
-    sets: HashMap<u32, Set>,
+    sets: Vec<(u32, Set)>,
 }
 
 impl Found {
@@ -239,7 +249,9 @@ mod tests {
         let known = Known::new(0);
         let mut comparer = Comparer::new(&reader, &known, options.ngram);
         let matcher = Matcher::new(&reader, &signed, Known::new(0), banding.bands(), &options);
-        matcher.compare(&group, &mut comparer)
+        let mut found = Found::default();
+        matcher.compare(&group, &mut comparer, &mut found);
+        found
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::reader::Reader;
 use crate::text::Shingler;
@@ -13,21 +14,26 @@ pub(super) type Set = Arc<[u64]>;
 #[derive(Debug)]
 pub(super) struct Known {
     sets: HashMap<u32, Set>,
-    left_bytes: usize,
+    left_bytes: AtomicUsize,
 }
+
+/// What a set takes beyond its shingles, about.
+const SET_BYTES: usize = 64;
 
 impl Known {
     pub(super) fn new(bytes: usize) -> Self {
-        Self { sets: HashMap::new(), left_bytes: bytes }
+        Self { sets: HashMap::new(), left_bytes: AtomicUsize::new(bytes) }
     }
 
-    pub(super) fn extend(&mut self, sets: HashMap<u32, Set>) {
-        for (document, set) in sets {
-            let bytes = size_of_val(&*set);
-            if bytes <= self.left_bytes && self.sets.insert(document, set).is_none() {
-                self.left_bytes -= bytes;
-            }
-        }
+    /// Set room aside for a set, if there is any.
+    pub(super) fn has_room(&self, set: &Set) -> bool {
+        let bytes = size_of_val(&**set) + SET_BYTES;
+        self.left_bytes.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes)).is_ok()
+    }
+
+    /// Take in sets for which room was set aside.
+    pub(super) fn extend(&mut self, sets: Vec<(u32, Set)>) {
+        self.sets.extend(sets);
     }
 }
 
