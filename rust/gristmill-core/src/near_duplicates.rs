@@ -141,16 +141,3 @@ pub fn near_duplicates(corpus: &Corpus<'_>, options: &Options<'_>) -> Result<Vec
         Ok(memberships(clusters, &pairs))
     })
 }
-
-/// Jaccard similarity of two sets, given in ascending order without repeats; 1 when both are empty.
-pub fn jaccard(a: &[u64], b: &[u64]) -> f64 {
-    let (mut i, mut j, mut shared) = (0, 0, 0);
-    while i < a.len() && j < b.len() {
-        shared += usize::from(a[i] == b[j]);
-        let (from_a, from_b) = (a[i] <= b[j], b[j] <= a[i]);
-        i += usize::from(from_a);
-        j += usize::from(from_b);
-    }
-    let all = a.len() + b.len() - shared;
-    if all == 0 { 1.0 } else { shared as f64 / all as f64 }
-}
