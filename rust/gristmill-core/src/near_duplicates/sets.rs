@@ -27,14 +27,22 @@ impl Known {
 
     /// Set room aside for a set, if there is any.
     pub(super) fn has_room(&self, set: &Set) -> bool {
-        let bytes = size_of_val(&**set) + SET_BYTES;
-        self.left_bytes.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes)).is_ok()
+        let take = |left: usize| left.checked_sub(bytes_of(set));
+        self.left_bytes.fetch_update(Relaxed, Relaxed, take).is_ok()
     }
 
-    /// Take in sets for which room was set aside.
+    /// Take in sets for which room was set aside; one that two groups made gives its room back.
     pub(super) fn extend(&mut self, sets: Vec<(u32, Set)>) {
-        self.sets.extend(sets);
+        for (document, set) in sets {
+            if let Some(same) = self.sets.insert(document, set) {
+                *self.left_bytes.get_mut() += bytes_of(&same);
+            }
+        }
     }
+}
+
+fn bytes_of(set: &Set) -> usize {
+    size_of_val(&**set) + SET_BYTES
 }
 
 /// Makes and compares the sets of documents; keeps its buffers.

@@ -16,7 +16,8 @@ pub(super) fn word_bytes(simd: Simd, text: &[u8], masks: &mut Vec<u64>) {
     for blocks in [blocks, last] {
         match simd {
             // SAFETY: a `Simd` that is not available is never chosen: see `Simd::is_available`.
-            // Twin: `scalar`. Text to words on English: 1.9 GB/s with AVX-512, 0.7 without.
+            // Twin: `scalar`. English text to verified clusters, MB per CPU second: 492 with
+            // AVX-512, 413 with the table.
             #[cfg(target_arch = "x86_64")]
             Simd::Avx512 => unsafe { avx512(blocks, masks) },
             // SAFETY: as above.

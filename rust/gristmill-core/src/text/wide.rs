@@ -15,8 +15,7 @@ const UNSPACED: Class = 2;
 /// Lower-casing changes the character.
 const UPPER: Class = 4;
 
-/// The classes of the characters below 2^16: looking them up in Unicode's tables costs ten times as
-/// much.
+/// The classes of the characters below 2^16, so that Unicode's tables are not searched each time.
 static CLASSES: LazyLock<Vec<Class>> =
     LazyLock::new(|| (0..1 << 16).map(|c| char::from_u32(c).map_or(0, look_up)).collect());
 
