@@ -1,5 +1,6 @@
 //! Texts to token ids and back.
 
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use hashbrown::HashMap;
@@ -147,6 +148,32 @@ impl Encoder {
         join(parts)
     }
 
+    /// Encode texts a stretch at a time: `take` gets the numbers of the texts and their ids, in the
+    /// order of the texts, so that few ids are in memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`Encoder::encode_batch`], and what `take` returns.
+    pub fn encode_each(
+        &self,
+        texts: &[&str],
+        specials: Specials,
+        threads: usize,
+        mut take: impl FnMut(Range<usize>, &Encoded) -> Result<()>,
+    ) -> Result<()> {
+        for chunks in parallel::chunks(texts).chunks(4 * threads.max(1)) {
+            let parts = self.with_caches(threads, chunks.len(), |caches| {
+                parallel::map(chunks.len(), caches, |cache, i| {
+                    self.encode_chunk(texts, chunks[i].clone(), specials, cache)
+                })
+            })?;
+            for (chunk, part) in chunks.iter().zip(parts) {
+                take(chunk.clone(), &part?)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The number of ids of each text.
     ///
     /// # Errors
@@ -218,7 +245,7 @@ impl Encoder {
     fn encode_chunk(
         &self,
         texts: &[&str],
-        chunk: std::ops::Range<usize>,
+        chunk: Range<usize>,
         specials: Specials,
         cache: &mut Cache,
     ) -> Result<Encoded> {
