@@ -2,10 +2,20 @@
 //!
 //! Each machine gives exactly the matches of its published regular expression (quoted at the
 //! machine), on every input and in linear time: a position is looked at a bounded number of times,
-//! whatever the text. Every byte of the text belongs to one word. ASCII goes through one table.
+//! whatever the text. Every byte of the text belongs to one word. ASCII goes by windows of 64 bytes
+//! (see `window`), the rest through the machines, one character at a time.
 
-use super::unicode::{ASCII, LETTER, LOWER, NEWLINE, NUMBER, OTHER, SPACE, UPPER, class_of_code};
+mod machines;
+mod window;
+
+use self::window::{Classes, WINDOW};
+use crate::simd::Simd;
 use crate::{Error, Result};
+
+/// Most words that are cut at a time.
+pub(super) const WORDS: usize = 1024;
+/// After so many bytes no further word is cut, so that distances fit 32 bits.
+const MOST_BYTES: usize = 1 << 30;
 
 /// A published way to cut text into words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,14 +64,86 @@ impl Pattern {
 
     /// Call `word` with the start and end of every word of `text`, in order.
     #[inline]
-    pub fn split(self, text: &str, word: impl FnMut(usize, usize)) {
-        let text = text.as_bytes();
+    pub fn split(self, text: &str, mut word: impl FnMut(usize, usize)) {
+        let mut ends = [0; WORDS];
+        let (mut start, mut at) = (0, 0);
+        while at < text.len() {
+            let (n, next) = self.ends(Simd::widest(), text.as_bytes(), at, &mut ends);
+            for &end in &ends[..n] {
+                word(start, at + end as usize);
+                start = at + end as usize;
+            }
+            at = next;
+        }
+    }
+
+    /// Find the ends of the words from `at` on, where one starts: how many were found, and where the
+    /// last of them ends. The ends are distances from `at`; one word at least is found.
+    #[inline]
+    pub(super) fn ends(
+        self,
+        simd: Simd,
+        text: &[u8],
+        at: usize,
+        ends: &mut [u32; WORDS],
+    ) -> (usize, usize) {
+        match simd {
+            // SAFETY: a `Simd` that is not available is never chosen: see `Simd::is_available`.
+            // Twin: the machines alone. FIGURES
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx512 => unsafe { self.ends_avx512(text, at, ends) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Simd::Avx2 => unsafe { self.ends_avx2(text, at, ends) },
+            _ => self.ends_by_machine(text, at, ends),
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw,bmi1,bmi2,lzcnt,popcnt")]
+    fn ends_avx512(self, text: &[u8], at: usize, ends: &mut [u32; WORDS]) -> (usize, usize) {
+        self.ends_by_window(text, at, ends, |window| window::x86::avx512(window))
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    fn ends_avx2(self, text: &[u8], at: usize, ends: &mut [u32; WORDS]) -> (usize, usize) {
+        self.ends_by_window(text, at, ends, |window| window::x86::avx2(window))
+    }
+
+    #[inline(always)]
+    fn ends_by_window(
+        self,
+        text: &[u8],
+        at: usize,
+        ends: &mut [u32; WORDS],
+        classes: impl Fn(&[u8; WINDOW]) -> Classes,
+    ) -> (usize, usize) {
         match self {
-            Self::Gpt2 => scan(text, gpt2, word),
-            Self::Cl100k => scan(text, cl100k::<3, true>, word),
-            Self::O200k => scan(text, o200k, word),
-            Self::Llama3 => scan(text, cl100k::<3, false>, word),
-            Self::Qwen2 => scan(text, cl100k::<1, false>, word),
+            Self::Gpt2 => by_window(text, at, ends, classes, window::gpt2, machines::gpt2),
+            Self::Cl100k => {
+                let machine = machines::cl100k::<3, true>;
+                by_window(text, at, ends, classes, window::cl100k::<3>, machine)
+            }
+            Self::Llama3 => {
+                let machine = machines::cl100k::<3, false>;
+                by_window(text, at, ends, classes, window::cl100k::<3>, machine)
+            }
+            Self::Qwen2 => {
+                let machine = machines::cl100k::<1, false>;
+                by_window(text, at, ends, classes, window::cl100k::<1>, machine)
+            }
+            Self::O200k => by_window(text, at, ends, classes, window::o200k, machines::o200k),
+        }
+    }
+
+    fn ends_by_machine(self, text: &[u8], at: usize, ends: &mut [u32; WORDS]) -> (usize, usize) {
+        match self {
+            Self::Gpt2 => by_machine(text, at, ends, machines::gpt2),
+            Self::Cl100k => by_machine(text, at, ends, machines::cl100k::<3, true>),
+            Self::Llama3 => by_machine(text, at, ends, machines::cl100k::<3, false>),
+            Self::Qwen2 => by_machine(text, at, ends, machines::cl100k::<1, false>),
+            Self::O200k => by_machine(text, at, ends, machines::o200k),
         }
     }
 
@@ -73,295 +155,118 @@ impl Pattern {
     }
 }
 
+/// The ends of at most [`WORDS`] words, in windows of ASCII where that gets on, else one by one.
 #[inline(always)]
-fn scan(
+fn by_window(
     text: &[u8],
+    from: usize,
+    ends: &mut [u32; WORDS],
+    classes: impl Fn(&[u8; WINDOW]) -> Classes,
+    starts: impl Fn(&Classes, &[u8], usize) -> u64,
     end_of_word: impl Fn(&[u8], usize) -> usize,
-    mut word: impl FnMut(usize, usize),
-) {
-    let mut start = 0;
-    while start < text.len() {
-        let end = end_of_word(text, start);
-        word(start, end);
-        start = end;
-    }
-}
-
-/// `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
-#[inline(always)]
-fn gpt2(text: &[u8], start: usize) -> usize {
-    let first = text[start];
-    if first == b'\''
-        && let Some(end) = contraction(text, start)
-    {
-        return end;
-    }
-    let body = if first == b' ' { start + 1 } else { start };
-    let (class, len) = class_at(text, body);
-    let kind = class & (LETTER | NUMBER | OTHER);
-    if kind == 0 { whitespace(text, start) } else { run(text, body + len, kind) }
-}
-
-/// With `DIGITS = 3` and `CLOSE`, tiktoken's `cl100k_base`:
-/// `'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s`
-///
-/// Without `CLOSE` the older form, which Llama 3 kept and Qwen 2 has with one digit:
-/// `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
-#[inline(always)]
-fn cl100k<const DIGITS: usize, const CLOSE: bool>(text: &[u8], start: usize) -> usize {
-    let (class, len) = class_at(text, start);
-    if class & LETTER != 0 {
-        return run(text, start + len, LETTER);
-    }
-    if class & NUMBER != 0 {
-        return numbers(text, start + len, DIGITS - 1);
-    }
-    if text[start] == b'\''
-        && let Some(end) = contraction_any_case(text, start)
-    {
-        return end;
-    }
-    let next = start + len;
-    let (after, after_len) = class_at(text, next);
-    if class & NEWLINE == 0 && after & LETTER != 0 {
-        return run(text, next + after_len, LETTER);
-    }
-    if class & OTHER != 0 {
-        return newlines(text, run(text, next, OTHER));
-    }
-    if text[start] == b' ' && after & OTHER != 0 {
-        return newlines(text, run(text, next + after_len, OTHER));
-    }
-    if CLOSE { closing_whitespace(text, start) } else { lines(text, start) }
-}
-
-/// ```text
-/// [^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?
-/// [^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?
-/// \p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+
-/// ```
-#[inline(always)]
-fn o200k(text: &[u8], start: usize) -> usize {
-    let (class, len) = class_at(text, start);
-    if class & NUMBER != 0 {
-        return numbers(text, start + len, 2);
-    }
-    let next = start + len;
-    if let Some(end) = cased_word(text, start, class, next) {
-        return contraction_any_case(text, end).unwrap_or(end);
-    }
-    if class & OTHER != 0 {
-        return newlines_and_slashes(text, run(text, next, OTHER));
-    }
-    if text[start] == b' ' {
-        let (after, after_len) = class_at(text, next);
-        if after & OTHER != 0 {
-            return newlines_and_slashes(text, run(text, next + after_len, OTHER));
-        }
-    }
-    lines(text, start)
-}
-
-/// The first two alternatives of o200k without their contraction, tried in the expression's order:
-/// ending in lower case with and without a prefix, then all upper case with and without it.
-#[inline(always)]
-fn cased_word(text: &[u8], start: usize, class: u8, next: usize) -> Option<usize> {
-    let prefix = class & (LETTER | NUMBER | NEWLINE) == 0;
-    let cased = class & (UPPER | LOWER) != 0;
-    if prefix {
-        let body = cased_body(text, next);
-        if body.lower.is_some() || !cased {
-            return body.lower.or(body.upper);
-        }
-        // a mark: a prefix for upper case only, but a word of its own
-        return cased_body(text, start).lower.or(body.upper);
-    }
-    if !cased {
-        return None;
-    }
-    let body = cased_body(text, start);
-    body.lower.or(body.upper)
-}
-
-/// Where `U*L+` and `U+L*` end, for U upper and L lower case (marks and caseless letters are both).
-struct CasedBody {
-    lower: Option<usize>,
-    upper: Option<usize>,
-}
-
-#[inline(always)]
-fn cased_body(text: &[u8], start: usize) -> CasedBody {
-    let mut at = start;
-    let mut last_lower = None;
-    loop {
-        let (class, len) = class_at(text, at);
-        if class & UPPER == 0 {
-            if class & LOWER != 0 {
-                let end = Some(run(text, at + len, LOWER));
-                return CasedBody { lower: end, upper: end };
+) -> (usize, usize) {
+    let (mut n, mut at) = (0, from);
+    while at < text.len() && at - from < MOST_BYTES {
+        let Some(free) = ends[n..].first_chunk_mut::<WINDOW>() else { break };
+        if let Some(window) = text[at..].first_chunk::<WINDOW>()
+            && window[0] < 0x80
+            && window[1] < 0x80
+        {
+            let starts = starts(&classes(window), text, at) & !1;
+            if starts != 0 {
+                n += put(starts, (at - from) as u32, free);
+                at += 63 - starts.leading_zeros() as usize;
+                continue;
             }
-            return CasedBody { lower: last_lower, upper: (at > start).then_some(at) };
         }
-        at += len;
-        if class & LOWER != 0 {
-            last_lower = Some(at);
+        at = end_of_word(text, at);
+        free[0] = (at - from) as u32;
+        n += 1;
+    }
+    (n, at)
+}
+
+/// Write the places of the bits of `starts`, counted from `base`, and garbage behind them.
+#[inline(always)]
+fn put(mut starts: u64, base: u32, free: &mut [u32; WINDOW]) -> usize {
+    let n = starts.count_ones() as usize;
+    for eight in free.as_chunks_mut::<8>().0.iter_mut().take(n.div_ceil(8)) {
+        for end in eight {
+            *end = base + starts.trailing_zeros();
+            starts &= starts.wrapping_sub(1);
         }
     }
+    n
 }
 
-/// The class and length of the character at `at`; class 0 and length 0 at the end of the text.
+/// As [`by_window`], without windows.
 #[inline(always)]
-fn class_at(text: &[u8], at: usize) -> (u8, usize) {
-    match text.get(at) {
-        Some(&byte) if byte < 0x80 => (ASCII[byte as usize], 1),
-        Some(&byte) => class_of_long(text, at, byte),
-        None => (0, 0),
+fn by_machine(
+    text: &[u8],
+    from: usize,
+    ends: &mut [u32; WORDS],
+    end_of_word: impl Fn(&[u8], usize) -> usize,
+) -> (usize, usize) {
+    let (mut n, mut at) = (0, from);
+    while at < text.len() && at - from < MOST_BYTES && n < ends.len() {
+        at = end_of_word(text, at);
+        ends[n] = (at - from) as u32;
+        n += 1;
     }
+    (n, at)
 }
 
-#[inline]
-fn class_of_long(text: &[u8], at: usize, first: u8) -> (u8, usize) {
-    let tail = |i: usize| u32::from(text.get(at + i).copied().unwrap_or(0) & 0x3f);
-    let first = u32::from(first);
-    let (code, len) = if first < 0xe0 {
-        ((first & 0x1f) << 6 | tail(1), 2)
-    } else if first < 0xf0 {
-        ((first & 0x0f) << 12 | tail(1) << 6 | tail(2), 3)
-    } else {
-        ((first & 0x07) << 18 | tail(1) << 12 | tail(2) << 6 | tail(3), 4)
-    };
-    (class_of_code(code), len)
-}
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
 
-/// The end of the run of characters of a class in `mask` that starts at `at`.
-#[inline(always)]
-fn run(text: &[u8], mut at: usize, mask: u8) -> usize {
-    loop {
-        match text.get(at) {
-            Some(&byte) if ASCII[byte as usize] & mask != 0 => at += 1,
-            Some(&byte) if byte >= 0x80 => {
-                let (class, len) = class_of_long(text, at, byte);
-                if class & mask == 0 {
-                    return at;
+    use super::*;
+
+    fn words_by(pattern: Pattern, simd: Simd, text: &str) -> Vec<usize> {
+        let (mut ends, mut found, mut at) = ([0; WORDS], Vec::new(), 0);
+        while at < text.len() {
+            let (n, next) = pattern.ends(simd, text.as_bytes(), at, &mut ends);
+            found.extend(ends[..n].iter().map(|&end| at + end as usize));
+            at = next;
+        }
+        found
+    }
+
+    fn text() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            8 => "[a-z]{1,9}",
+            4 => "[ \\n\\r\\t/'(_.;0-9A-Za-c]{1,4}",
+            3 => Just(" ".to_owned()),
+            2 => "'(s|S|re|LL|Ve|t|x)",
+            1 => "\\PC",
+            1 => "[ \\n]{1,70}",
+            1 => "[0-9]{1,9}",
+            1 => "[\u{a0}\u{2003}éßſЖ한\u{301}]",
+            1 => prop_oneof!["[a-z]{60,130}", "[A-Z]{3,70}", "[-=]{60,70}"],
+        ];
+        prop::collection::vec(piece, 0..80).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #[test]
+        fn windows_find_the_words_of_the_machines(text in text()) {
+            for pattern in Pattern::ALL {
+                let by_machine = words_by(pattern, Simd::Scalar, &text);
+                for simd in Simd::available() {
+                    prop_assert_eq!(&words_by(pattern, simd, &text), &by_machine, "{:?}", pattern);
                 }
-                at += len;
             }
-            _ => return at,
         }
     }
-}
 
-/// The end of at most `more` further numbers.
-#[inline(always)]
-fn numbers(text: &[u8], mut at: usize, more: usize) -> usize {
-    for _ in 0..more {
-        let (class, len) = class_at(text, at);
-        if class & NUMBER == 0 {
-            break;
+    #[test]
+    fn words_go_on_where_a_batch_ends() {
+        let text = "ab, ".repeat(3 * WORDS);
+        for simd in Simd::available() {
+            let found = words_by(Pattern::Gpt2, simd, &text);
+            assert_eq!(found.len(), 6 * WORDS + 1, "{simd:?}"); // the blank before "ab" is a word's first byte
+            assert!(found.is_sorted());
         }
-        at += len;
-    }
-    at
-}
-
-#[inline(always)]
-fn newlines(text: &[u8], mut at: usize) -> usize {
-    while matches!(text.get(at), Some(b'\r' | b'\n')) {
-        at += 1;
-    }
-    at
-}
-
-#[inline(always)]
-fn newlines_and_slashes(text: &[u8], mut at: usize) -> usize {
-    while matches!(text.get(at), Some(b'\r' | b'\n' | b'/')) {
-        at += 1;
-    }
-    at
-}
-
-/// The end of `'(?:[sdmt]|ll|ve|re)` at an apostrophe.
-#[inline(always)]
-fn contraction(text: &[u8], at: usize) -> Option<usize> {
-    match text.get(at + 1)? {
-        b's' | b't' | b'm' | b'd' => Some(at + 2),
-        first => match (first, text.get(at + 2)?) {
-            (b'r' | b'v', b'e') | (b'l', b'l') => Some(at + 3),
-            _ => None,
-        },
-    }
-}
-
-/// The end of `'(?i:[sdmt]|ll|ve|re)`, if it stands at `at`. The long s (U+017F) is an s.
-#[inline(always)]
-fn contraction_any_case(text: &[u8], at: usize) -> Option<usize> {
-    if *text.get(at)? != b'\'' {
-        return None;
-    }
-    match text.get(at + 1)? {
-        b's' | b't' | b'm' | b'd' | b'S' | b'T' | b'M' | b'D' => Some(at + 2),
-        first => match (first, text.get(at + 2)?) {
-            (b'r' | b'v' | b'R' | b'V', b'e' | b'E') | (b'l' | b'L', b'l' | b'L') => Some(at + 3),
-            (0xc5, 0xbf) => Some(at + 3),
-            _ => None,
-        },
-    }
-}
-
-/// A maximal run of whitespace, with the places where the patterns cut it.
-struct Blank {
-    end: usize,
-    /// Where the last character of the run begins.
-    last: usize,
-    /// The end of the last line break in the run; its start when there is none.
-    after_newline: usize,
-}
-
-#[inline(always)]
-fn blank(text: &[u8], start: usize) -> Blank {
-    let mut blank = Blank { end: start, last: start, after_newline: start };
-    loop {
-        let (class, len) = class_at(text, blank.end);
-        if class & SPACE == 0 {
-            return blank;
-        }
-        blank.last = blank.end;
-        blank.end += len;
-        if class & NEWLINE != 0 {
-            blank.after_newline = blank.end;
-        }
-    }
-}
-
-/// `\s+(?!\S)|\s+`: all of a run at the end of the text, else all but its last character.
-#[inline(always)]
-fn whitespace(text: &[u8], start: usize) -> usize {
-    let run = blank(text, start);
-    if run.end == text.len() || run.last == start { run.end } else { run.last }
-}
-
-/// `\s*[\r\n]+|\s+(?!\S)|\s+`
-#[inline(always)]
-fn lines(text: &[u8], start: usize) -> usize {
-    let run = blank(text, start);
-    if run.after_newline > start {
-        run.after_newline
-    } else if run.end == text.len() || run.last == start {
-        run.end
-    } else {
-        run.last
-    }
-}
-
-/// `\s++$|\s*[\r\n]|\s+(?!\S)|\s`
-#[inline(always)]
-fn closing_whitespace(text: &[u8], start: usize) -> usize {
-    let run = blank(text, start);
-    if run.end == text.len() || (run.last == start && run.after_newline == start) {
-        run.end
-    } else if run.after_newline > start {
-        run.after_newline
-    } else {
-        run.last
     }
 }
