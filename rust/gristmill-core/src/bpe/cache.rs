@@ -1,158 +1,391 @@
-//! Remembers the ids of words that one thread has met: a table of fixed size for short words.
+//! Remembers the ids of words: one table that all threads read and fill without waiting.
 //!
-//! A word of up to 15 bytes is its own 16-byte key, so a hit compares two integers and follows no
-//! pointer; a set of two slots is one cache line. A word enters at the second slot and moves to the
-//! first when it is met again, so words that occur once push out only each other.
+//! A word of up to 15 bytes is its own 16-byte key, so a hit compares two integers and finds up to
+//! three ids beside them, in half a cache line. Words are looked up in batches: first every key and
+//! its place, loading what stands there, then the comparisons. The loads do not depend on each other,
+//! so that the wait for memory is paid once for many words, not once a word.
+//!
+//! A slot is written once: claimed through its second word, filled, then published through it. What
+//! a reader does not see yet it merges itself, to the same ids. Between chunks of text the table is
+//! doubled when it is half full; at [`MAX_SLOTS`] it is emptied instead.
 
-use hashbrown::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::*};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-/// Longest word of the table; longer ones go to a map.
+use super::pretokenize::WORDS;
+use crate::huge;
+
+/// Longest word that is its own key.
 const SHORT: usize = 15;
 /// Longest word that is remembered at all.
-const LONG: usize = 1024;
-/// 2^16 sets of 64 bytes: 4 MiB a thread.
-const SET_BITS: u32 = 16;
-const MAX_LONG_WORDS: usize = 1 << 15;
-const MAX_STORED_IDS: usize = 1 << 21;
+const LONG: usize = 4096;
+const MIN_SLOTS: usize = 1 << 14;
+/// 32 MiB of slots, and as much for what does not fit them.
+const MAX_SLOTS: usize = 1 << 20;
+/// Ids, and bytes of long words, that there is room for, in words of 64 bits for each slot.
+const STORED_PER_SLOT: usize = 2;
+/// The tail of a slot that is being written.
+const CLAIMED: u64 = u64::MAX;
+/// In the tail of a long word's key, above its length.
+const LONG_TAIL: u64 = 0x80 << 56;
+/// More ids than a slot holds, as [`Found::n`] of a long word: it has a record.
+const RECORD: usize = 1 << 31;
 
-/// The ids of one word: up to three in place, more in `Cache::stored`.
-#[derive(Clone, Copy, Default)]
-struct Slot {
-    key: [u64; 2],
-    ids: [u32; 3],
-    n: u32,
-}
-
-#[derive(Clone, Copy, Default)]
-#[repr(align(64))]
-struct Set([Slot; 2]);
-
-/// The words one thread has met.
-pub struct Cache {
-    sets: Vec<Set>,
-    long: HashMap<Box<[u8]>, (u32, u32)>,
-    stored: Vec<u32>,
-}
+/// Words and their ids, for all threads.
+pub(super) struct Cache(RwLock<Table>);
 
 impl Cache {
-    pub fn new() -> Self {
-        Self { sets: vec![Set::default(); 1 << SET_BITS], long: HashMap::new(), stored: Vec::new() }
+    pub(super) fn new() -> Self {
+        Self(RwLock::new(Table::new(MIN_SLOTS)))
     }
 
-    /// Append the ids of `text[start..end]`; `miss` appends those of a word not met before.
-    #[inline(always)]
-    pub fn encode(
-        &mut self,
-        text: &[u8],
-        start: usize,
-        end: usize,
-        out: &mut Vec<u32>,
-        miss: impl FnOnce(&[u8], &mut Vec<u32>),
-    ) {
-        if end - start > SHORT {
-            return self.encode_long(&text[start..end], out, miss);
+    /// The table for one chunk of text, with room in it.
+    pub(super) fn table(&self) -> RwLockReadGuard<'_, Table> {
+        let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if !table.is_full() {
+            return table;
         }
-        let key = short_key(text, start, end - start);
-        let key = [key as u64, (key >> 64) as u64];
-        let set = &mut self.sets[set_of(key)].0;
-        if set[0].key != key {
-            set.swap(0, 1);
-            if set[0].key != key {
-                set.swap(0, 1);
-                return self.enter(key, &text[start..end], out, miss);
-            }
+        drop(table);
+        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if table.is_full() {
+            table.make_room();
         }
-        let slot = &set[0];
-        match slot.n {
-            1 => out.push(slot.ids[0]),
-            2 => out.extend_from_slice(&slot.ids[..2]),
-            3 => out.extend_from_slice(&slot.ids),
-            n => {
-                let at = slot.ids[0] as usize;
-                out.extend_from_slice(&self.stored[at..at + n as usize]);
-            }
+        drop(table);
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A word as the table knows it: itself with its length in the last byte, or a hash and its length.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Key {
+    head: u64,
+    tail: u64,
+}
+
+/// A key, two ids and a third one with their number; or where a record is stored, and its kind.
+#[derive(Default)]
+#[repr(align(32))]
+struct Slot {
+    head: AtomicU64,
+    tail: AtomicU64,
+    first: AtomicU64,
+    second: AtomicU64,
+}
+
+/// What a slot says of its word.
+struct Found {
+    ids: [u32; 3],
+    n: usize,
+}
+
+impl Slot {
+    fn found(&self) -> Found {
+        let (first, second) = (self.first.load(Relaxed), self.second.load(Relaxed));
+        let ids = [first as u32, (first >> 32) as u32, second as u32];
+        Found { ids, n: (second >> 32) as usize }
+    }
+}
+
+/// One word of a batch: its key, where it belongs, and the tail that stood there.
+#[derive(Clone, Copy, Default)]
+struct Probe {
+    key: Key,
+    place: usize,
+}
+
+/// Room for the words of a batch.
+pub(super) struct Batch {
+    /// The ends of the words, counted from the start of the first.
+    pub(super) ends: [u32; WORDS],
+    probes: [Probe; WORDS],
+    /// The ids of a word that was not found at once.
+    slow: Vec<u32>,
+}
+
+impl Batch {
+    pub(super) fn new() -> Self {
+        Self { ends: [0; WORDS], probes: [Probe::default(); WORDS], slow: Vec::new() }
+    }
+}
+
+pub(super) struct Table {
+    slots: Vec<Slot>,
+    n_words: AtomicUsize,
+    stored: Vec<AtomicU64>,
+    n_stored: AtomicUsize,
+}
+
+impl Table {
+    fn new(n_slots: usize) -> Self {
+        Self {
+            slots: empty(n_slots),
+            n_words: AtomicUsize::new(0),
+            stored: empty(n_slots * STORED_PER_SLOT),
+            n_stored: AtomicUsize::new(0),
         }
     }
 
-    #[inline(never)]
-    fn enter(
-        &mut self,
-        key: [u64; 2],
-        word: &[u8],
-        out: &mut Vec<u32>,
-        miss: impl FnOnce(&[u8], &mut Vec<u32>),
-    ) {
-        let from = out.len();
-        miss(word, out);
-        let found = &out[from..];
-        let mut slot = Slot { key, ids: [0; 3], n: found.len() as u32 };
-        if found.len() <= 3 {
-            slot.ids[..found.len()].copy_from_slice(found);
-        } else {
-            slot.ids[0] = self.store(found);
-        }
-        let set = &mut self.sets[set_of(key)].0;
-        let free = usize::from(set[0].n != 0);
-        set[free] = slot;
+    fn is_full(&self) -> bool {
+        self.n_words.load(Relaxed) >= self.slots.len() / 5 * 4
+            || self.n_stored.load(Relaxed) + LONG > self.stored.len()
     }
 
-    #[inline(never)]
-    fn encode_long(
-        &mut self,
-        word: &[u8],
-        out: &mut Vec<u32>,
-        miss: impl FnOnce(&[u8], &mut Vec<u32>),
-    ) {
-        if let Some(&(at, n)) = self.long.get(word) {
-            out.extend_from_slice(&self.stored[at as usize..(at + n) as usize]);
+    fn make_room(&mut self) {
+        if self.slots.len() >= MAX_SLOTS {
+            self.slots.fill_with(Slot::default);
+            (self.n_words, self.n_stored) = Default::default();
             return;
         }
-        let from = out.len();
-        miss(word, out);
-        if word.len() <= LONG {
-            let at = self.store(&out[from..]);
-            if self.long.len() >= MAX_LONG_WORDS {
-                self.long.clear();
+        let old = std::mem::replace(self, Self::new(4 * self.slots.len()));
+        for (new, old) in self.stored.iter_mut().zip(old.stored) {
+            *new = old;
+        }
+        self.n_stored = old.n_stored;
+        for slot in old.slots {
+            let key = Key { head: slot.head.into_inner(), tail: slot.tail.into_inner() };
+            if key.tail != 0 {
+                self.insert(key, slot.first.into_inner(), slot.second.into_inner());
             }
-            self.long.insert(word.into(), (at, (out.len() - from) as u32));
         }
     }
 
-    /// Keep ids that do not fit a slot; when there are too many, all words are forgotten.
-    fn store(&mut self, ids: &[u32]) -> u32 {
-        if self.stored.len() + ids.len() > MAX_STORED_IDS {
-            self.sets.fill(Set::default());
-            self.long.clear();
-            self.stored.clear();
+    /// Append the ids of the words of `text` that begin at `start` and end as the first `n` of
+    /// `batch` say; `miss` appends those of a word that is not in the table.
+    #[inline]
+    pub(super) fn encode(
+        &self,
+        text: &[u8],
+        start: usize,
+        n: usize,
+        batch: &mut Batch,
+        ids: &mut Vec<u32>,
+        mut miss: impl FnMut(&[u8], &mut Vec<u32>),
+    ) {
+        self.probe(text, start, n, batch);
+        let Batch { ends, probes, slow } = batch;
+        let mut at = ids.len();
+        ids.resize(at + 4 * n, 0);
+        let mut from = start;
+        for (i, (probe, &end)) in probes[..n].iter().zip(ends.iter()).enumerate() {
+            let end = start + end as usize;
+            let slot = &self.slots[probe.place];
+            if slot.tail.load(Acquire) == probe.key.tail
+                && slot.head.load(Relaxed) == probe.key.head
+            {
+                let found = slot.found();
+                if let Some(room) = ids[at..].first_chunk_mut::<4>()
+                    && found.n <= 3
+                {
+                    *room = [found.ids[0], found.ids[1], found.ids[2], 0];
+                    at += found.n;
+                    from = end;
+                    continue;
+                }
+            }
+            slow.clear();
+            self.encode_slowly(probe, &text[from..end], slow, &mut miss);
+            ids.resize(ids.len().max(at + slow.len() + 4 * (n - i)), 0);
+            ids[at..at + slow.len()].copy_from_slice(slow);
+            at += slow.len();
+            from = end;
         }
-        let at = self.stored.len() as u32;
-        self.stored.extend_from_slice(ids);
-        at
+        ids.truncate(at);
     }
+
+    /// Find the keys of a batch and load what stands at their places.
+    #[inline(always)]
+    fn probe(&self, text: &[u8], start: usize, n: usize, batch: &mut Batch) {
+        let mut from = start;
+        for (probe, &end) in batch.probes[..n].iter_mut().zip(&batch.ends) {
+            let end = start + end as usize;
+            let key = key_of(text, from, end);
+            let place = self.place(key);
+            prefetch(&self.slots[place]);
+            *probe = Probe { key, place };
+            from = end;
+        }
+    }
+
+    #[inline(always)]
+    fn place(&self, key: Key) -> usize {
+        let mixed = fold(key.head ^ 0x9e37_79b9_7f4a_7c15, key.tail ^ 0xd6e8_feb8_6659_fd93);
+        mixed as usize & (self.slots.len() - 1)
+    }
+
+    #[inline(never)]
+    fn encode_slowly(
+        &self,
+        probe: &Probe,
+        word: &[u8],
+        ids: &mut Vec<u32>,
+        miss: &mut impl FnMut(&[u8], &mut Vec<u32>),
+    ) {
+        if !self.find(probe, word, ids) {
+            let from = ids.len();
+            miss(word, ids);
+            if word.len() <= LONG && !self.is_full() {
+                self.remember(probe.key, word, &ids[from..]);
+            }
+        }
+    }
+
+    /// Append the ids of a word that is in the table.
+    fn find(&self, probe: &Probe, word: &[u8], ids: &mut Vec<u32>) -> bool {
+        let mut place = probe.place;
+        loop {
+            let slot = &self.slots[place];
+            let tail = slot.tail.load(Acquire);
+            if tail == 0 {
+                return false;
+            }
+            if tail == probe.key.tail
+                && slot.head.load(Relaxed) == probe.key.head
+                && self.read(slot.found(), word, ids)
+            {
+                return true;
+            }
+            place = (place + 1) & (self.slots.len() - 1);
+        }
+    }
+
+    /// Append the ids of a slot, unless it is that of another long word with the same hash.
+    fn read(&self, found: Found, word: &[u8], ids: &mut Vec<u32>) -> bool {
+        let (n, is_record) = (found.n & (RECORD - 1), found.n & RECORD != 0);
+        if !is_record && n <= 3 {
+            ids.extend_from_slice(&found.ids[..n]);
+            return true;
+        }
+        let mut stored = self.stored[found.ids[0] as usize..].iter().map(|word| word.load(Relaxed));
+        if is_record && !words_of(word).all(|bytes| stored.next() == Some(bytes)) {
+            return false;
+        }
+        let from = ids.len();
+        ids.extend(
+            stored.take(n.div_ceil(2)).flat_map(|pair| [pair as u32, (pair >> 32) as u32]),
+        );
+        ids.truncate(from + n);
+        true
+    }
+
+    /// Enter a word, if there is room for what its slot cannot hold.
+    fn remember(&self, key: Key, word: &[u8], ids: &[u32]) {
+        let is_record = word.len() > SHORT;
+        if !is_record && ids.len() <= 3 {
+            let id = |at: usize| u64::from(ids.get(at).copied().unwrap_or(0));
+            self.insert(key, id(0) | id(1) << 32, id(2) | (ids.len() as u64) << 32);
+            return;
+        }
+        let bytes = if is_record { word } else { &[] };
+        let n_words = bytes.len().div_ceil(8) + ids.len().div_ceil(2);
+        let at = self.n_stored.fetch_add(n_words, Relaxed);
+        let Some(room) = self.stored.get(at..at + n_words) else { return };
+        let pair = |pair: &[u32]| pair.iter().rev().fold(0, |all, &id| all << 32 | u64::from(id));
+        for (stored, value) in room.iter().zip(words_of(bytes).chain(ids.chunks(2).map(pair))) {
+            stored.store(value, Relaxed);
+        }
+        let n = ids.len() | if is_record { RECORD } else { 0 };
+        self.insert(key, at as u64, (n as u64) << 32);
+    }
+
+    fn insert(&self, key: Key, first: u64, second: u64) {
+        let mut place = self.place(key);
+        loop {
+            let slot = &self.slots[place];
+            if slot.tail.compare_exchange(0, CLAIMED, Relaxed, Relaxed).is_ok() {
+                slot.head.store(key.head, Relaxed);
+                slot.first.store(first, Relaxed);
+                slot.second.store(second, Relaxed);
+                slot.tail.store(key.tail, Release);
+                self.n_words.fetch_add(1, Relaxed);
+                return;
+            }
+            // a word that two threads enter at once stands here twice, with the same ids
+            place = (place + 1) & (self.slots.len() - 1);
+        }
+    }
+}
+
+/// Words are scattered over all of the table: on small pages nearly each of them would miss the
+/// translation cache.
+fn empty<T: Default>(n: usize) -> Vec<T> {
+    let mut empty = Vec::with_capacity(n);
+    huge::advise_capacity(&empty);
+    empty.resize_with(n, T::default);
+    empty
+}
+
+#[inline(always)]
+fn key_of(text: &[u8], start: usize, end: usize) -> Key {
+    let len = end - start;
+    if len > SHORT {
+        return long_key(&text[start..end]);
+    }
+    let key = short_key(text, start, len);
+    Key { head: key as u64, tail: (key >> 64) as u64 }
 }
 
 /// The bytes of a word of 1 to 15 bytes, padded with zeros, and its length in the last byte.
 #[inline(always)]
 pub(super) fn short_key(text: &[u8], start: usize, len: usize) -> u128 {
-    let bytes = match text.get(start..start + 16) {
-        Some(block) => {
-            let mut bytes = [0; 16];
-            bytes.copy_from_slice(block);
-            u128::from_le_bytes(bytes)
-        }
+    let bytes = match text[start..].first_chunk() {
+        Some(block) => u128::from_le_bytes(*block),
         None => {
             let mut bytes = [0; 16];
             bytes[..len].copy_from_slice(&text[start..start + len]);
             u128::from_le_bytes(bytes)
         }
     };
-    bytes & (u128::MAX >> (128 - 8 * len)) | (len as u128) << 120
+    bytes & KEPT[len & 15] | (len as u128) << 120
 }
 
+/// The bytes that belong to a word of each length.
+const KEPT: [u128; 16] = {
+    let mut kept = [0; 16];
+    let mut len = 1;
+    while len < 16 {
+        kept[len] = u128::MAX >> (128 - 8 * len);
+        len += 1;
+    }
+    kept
+};
+
+fn long_key(word: &[u8]) -> Key {
+    let (pairs, rest) = word.as_chunks::<16>();
+    let mut last = [0; 16];
+    last[..rest.len()].copy_from_slice(rest);
+    let hash = pairs.iter().chain([&last]).fold(0, |hash, pair| {
+        let pair = u128::from_le_bytes(*pair);
+        fold(hash ^ pair as u64 ^ 0x9e37_79b9_7f4a_7c15, (pair >> 64) as u64 ^ 0xd6e8_feb8_6659_fd93)
+            ^ hash.rotate_left(17)
+    });
+    Key { head: hash, tail: LONG_TAIL | word.len() as u64 }
+}
+
+/// The bytes of a word, eight at a time.
+fn words_of(word: &[u8]) -> impl Iterator<Item = u64> {
+    word.chunks(8).map(|chunk| {
+        let mut bytes = [0; 8];
+        bytes[..chunk.len()].copy_from_slice(chunk);
+        u64::from_le_bytes(bytes)
+    })
+}
+
+/// Ask for a slot before it is needed.
 #[inline(always)]
-fn set_of(key: [u64; 2]) -> usize {
-    let product =
-        u128::from(key[0] ^ 0x9e37_79b9_7f4a_7c15) * u128::from(key[1] ^ 0xd6e8_feb8_6659_fd93);
-    let mixed = product as u64 ^ (product >> 64) as u64;
-    (mixed >> (64 - SET_BITS)) as usize
+fn prefetch(slot: &Slot) {
+    // SAFETY: a hint about an address, which is that of a living slot; it changes no value.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(slot).cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = slot;
+}
+
+/// Both halves of a product of 128 bits.
+#[inline(always)]
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
 }

@@ -1,17 +1,20 @@
 //! Texts to token ids and back.
 
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 
 use hashbrown::HashMap;
 use regex::Regex;
 
-use super::cache::Cache;
+use super::cache::{Batch, Cache, Table};
 use super::merge::merge_word;
 use super::parallel;
 use super::pretokenize::Pattern;
 use super::vocab::Vocabulary;
-use crate::{Error, Result};
+use crate::simd::Simd;
+use crate::{Error, Result, huge};
+
+/// Fewer bytes than in a token of nearly any text: what the ids of a batch need is reserved at once.
+const BYTES_PER_TOKEN: usize = 3;
 
 /// What becomes of a special token that is spelled out in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +84,27 @@ pub struct Encoder {
     options: Options,
     whole_words: HashMap<Box<[u8]>, u32>,
     added: Added,
-    caches: Mutex<Vec<Cache>>,
+    cache: Cache,
+    simd: Simd,
+}
+
+/// What a thread writes to: the ids of its chunk, and its batch of words.
+struct Work {
+    encoded: Encoded,
+    batch: Box<Batch>,
+}
+
+impl Default for Work {
+    fn default() -> Self {
+        Self { encoded: Encoded::default(), batch: Box::new(Batch::new()) }
+    }
+}
+
+/// Where the words of one text are looked up, and where their ids go.
+struct Words<'a> {
+    table: &'a Table,
+    batch: &'a mut Batch,
+    ids: &'a mut Vec<u32>,
 }
 
 impl Encoder {
@@ -105,7 +128,8 @@ impl Encoder {
             options,
             whole_words,
             added: Added::new(added)?,
-            caches: Mutex::default(),
+            cache: Cache::new(),
+            simd: Simd::widest(),
         })
     }
 
@@ -139,39 +163,20 @@ impl Encoder {
         specials: Specials,
         threads: usize,
     ) -> Result<Encoded> {
-        let chunks = parallel::chunks(texts);
-        let parts = self.with_caches(threads, chunks.len(), |caches| {
-            parallel::map(chunks.len(), caches, |cache, i| {
-                self.encode_chunk(texts, chunks[i].clone(), specials, cache)
-            })
+        let bytes: usize = texts.iter().map(|text| text.len()).sum();
+        let mut whole = Encoded {
+            ids: Vec::with_capacity(bytes / BYTES_PER_TOKEN),
+            offsets: Vec::with_capacity(texts.len() + 1),
+        };
+        huge::advise_capacity(&whole.ids);
+        whole.offsets.push(0);
+        self.encode_each(texts, specials, threads, |_, part| {
+            let base = whole.ids.len() as i64;
+            whole.ids.extend_from_slice(&part.ids);
+            whole.offsets.extend(part.offsets.iter().skip(1).map(|offset| base + offset));
+            Ok(())
         })?;
-        join(parts)
-    }
-
-    /// Encode texts a stretch at a time: `take` gets the numbers of the texts and their ids, in the
-    /// order of the texts, so that few ids are in memory.
-    ///
-    /// # Errors
-    ///
-    /// As [`Encoder::encode_batch`], and what `take` returns.
-    pub fn encode_each(
-        &self,
-        texts: &[&str],
-        specials: Specials,
-        threads: usize,
-        mut take: impl FnMut(Range<usize>, &Encoded) -> Result<()>,
-    ) -> Result<()> {
-        for chunks in parallel::chunks(texts).chunks(4 * threads.max(1)) {
-            let parts = self.with_caches(threads, chunks.len(), |caches| {
-                parallel::map(chunks.len(), caches, |cache, i| {
-                    self.encode_chunk(texts, chunks[i].clone(), specials, cache)
-                })
-            })?;
-            for (chunk, part) in chunks.iter().zip(parts) {
-                take(chunk.clone(), &part?)?;
-            }
-        }
-        Ok(())
+        Ok(whole)
     }
 
     /// The number of ids of each text.
@@ -185,15 +190,34 @@ impl Encoder {
         specials: Specials,
         threads: usize,
     ) -> Result<Vec<u64>> {
-        let chunks = parallel::chunks(texts);
-        let parts = self.with_caches(threads, chunks.len(), |caches| {
-            parallel::map(chunks.len(), caches, |cache, i| {
-                let part = self.encode_chunk(texts, chunks[i].clone(), specials, cache)?;
-                Ok(part.offsets.windows(2).map(|ends| (ends[1] - ends[0]) as u64).collect())
-            })
+        let mut counts = Vec::with_capacity(texts.len());
+        self.encode_each(texts, specials, threads, |_, part| {
+            counts.extend(part.offsets.windows(2).map(|ends| (ends[1] - ends[0]) as u64));
+            Ok(())
         })?;
-        let parts: Result<Vec<Vec<u64>>> = parts.into_iter().collect();
-        Ok(parts?.concat())
+        Ok(counts)
+    }
+
+    /// Encode texts a stretch at a time: `take` gets the numbers of the texts and their ids, in the
+    /// order of the texts, so that few ids are in memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`Encoder::encode_batch`], and what `take` returns.
+    pub fn encode_each(
+        &self,
+        texts: &[&str],
+        specials: Specials,
+        threads: usize,
+        mut take: impl FnMut(Range<usize>, &Encoded) -> Result<()> + Send,
+    ) -> Result<()> {
+        let chunks = parallel::chunks(texts);
+        parallel::in_order(
+            chunks.len(),
+            threads,
+            |i, out: &mut Work| self.encode_chunk(texts, chunks[i].clone(), specials, out),
+            |i, out| take(chunks[i].clone(), &out.encoded),
+        )
     }
 
     /// The bytes of a sequence of ids; without special tokens when `skip_special_tokens`.
@@ -216,63 +240,32 @@ impl Encoder {
         Ok(bytes)
     }
 
-    /// Lend `work` a cache for each thread, and keep the caches warm for the next call.
-    fn with_caches<T>(
-        &self,
-        threads: usize,
-        n_tasks: usize,
-        work: impl FnOnce(&mut [Cache]) -> T,
-    ) -> Result<T> {
-        if threads == 0 {
-            return Err(Error::Parameter {
-                name: "threads",
-                value: threads.to_string(),
-                allowed: "at least 1",
-            });
-        }
-        let n = threads.min(n_tasks);
-        let mut caches = {
-            let mut pool = self.caches.lock().unwrap_or_else(PoisonError::into_inner);
-            let kept = pool.len().saturating_sub(n);
-            pool.split_off(kept)
-        };
-        caches.resize_with(n, Cache::new);
-        let result = work(&mut caches);
-        self.caches.lock().unwrap_or_else(PoisonError::into_inner).append(&mut caches);
-        Ok(result)
-    }
-
     fn encode_chunk(
         &self,
         texts: &[&str],
         chunk: Range<usize>,
         specials: Specials,
-        cache: &mut Cache,
-    ) -> Result<Encoded> {
-        let texts = texts.get(chunk.clone()).unwrap_or_default();
-        let bytes: usize = texts.iter().map(|text| text.len()).sum();
-        let mut encoded = Encoded {
-            ids: Vec::with_capacity(bytes / 3),
-            offsets: Vec::with_capacity(texts.len()),
-        };
-        encoded.offsets.push(0);
-        for (i, text) in texts.iter().enumerate() {
-            let refuse = |problem: String| Error::Format {
-                what: format!("text {}", chunk.start + i),
-                problem,
-            };
-            self.encode_into(text, specials, cache, &mut encoded.ids).map_err(refuse)?;
-            encoded.offsets.push(encoded.ids.len() as i64);
+        out: &mut Work,
+    ) -> Result<()> {
+        let table = self.cache.table();
+        let Work { encoded: Encoded { ids, offsets }, batch } = out;
+        ids.clear();
+        offsets.clear();
+        offsets.push(0);
+        for i in chunk {
+            let refuse = |problem| Error::Format { what: format!("text {i}"), problem };
+            self.encode_into(texts[i], specials, &mut Words { table: &table, batch, ids })
+                .map_err(refuse)?;
+            offsets.push(ids.len() as i64);
         }
-        Ok(encoded)
+        Ok(())
     }
 
     fn encode_into(
         &self,
         text: &str,
         specials: Specials,
-        cache: &mut Cache,
-        ids: &mut Vec<u32>,
+        words: &mut Words<'_>,
     ) -> std::result::Result<(), String> {
         if text.len() >= u32::MAX as usize {
             return Err(format!("it has {} bytes; less than 4 GiB is allowed", text.len()));
@@ -292,28 +285,31 @@ impl Encoder {
                         found.start()
                     ));
                 }
-                self.encode_segment(&text[start..found.start()], cache, ids);
-                ids.push(id);
+                self.encode_segment(&text[start..found.start()], words);
+                words.ids.push(id);
                 start = found.end();
             }
         }
-        self.encode_segment(&text[start..], cache, ids);
+        self.encode_segment(&text[start..], words);
         Ok(())
     }
 
-    fn encode_segment(&self, text: &str, cache: &mut Cache, ids: &mut Vec<u32>) {
+    fn encode_segment(&self, text: &str, words: &mut Words<'_>) {
         if self.options.add_prefix_space && !text.is_empty() && !text.starts_with(' ') {
-            self.encode_words(&format!(" {text}"), cache, ids);
+            self.encode_words(format!(" {text}").as_bytes(), words);
         } else {
-            self.encode_words(text, cache, ids);
+            self.encode_words(text.as_bytes(), words);
         }
     }
 
-    fn encode_words(&self, text: &str, cache: &mut Cache, ids: &mut Vec<u32>) {
-        let bytes = text.as_bytes();
-        self.options.pattern.split(text, |start, end| {
-            cache.encode(bytes, start, end, ids, |word, ids| self.encode_word(word, ids));
-        });
+    fn encode_words(&self, text: &[u8], words: &mut Words<'_>) {
+        let Words { table, batch, ids } = words;
+        let mut at = 0;
+        while at < text.len() {
+            let (n, next) = self.options.pattern.ends(self.simd, text, at, &mut batch.ends);
+            table.encode(text, at, n, batch, ids, |word, ids| self.encode_word(word, ids));
+            at = next;
+        }
     }
 
     fn encode_word(&self, word: &[u8], ids: &mut Vec<u32>) {
@@ -366,21 +362,4 @@ fn matcher(mut contents: Vec<&str>) -> Result<Option<Regex>> {
     contents.sort_by_key(|content| std::cmp::Reverse(content.len()));
     let alternatives: Vec<_> = contents.into_iter().map(regex::escape).collect();
     Regex::new(&alternatives.join("|")).map(Some).map_err(|error| refused(error.to_string()))
-}
-
-fn join(parts: Vec<Result<Encoded>>) -> Result<Encoded> {
-    let mut parts = parts.into_iter();
-    let Some(first) = parts.next() else {
-        return Ok(Encoded { ids: Vec::new(), offsets: vec![0] });
-    };
-    let mut whole = first?;
-    let rest: Vec<Encoded> = parts.collect::<Result<_>>()?;
-    whole.ids.reserve_exact(rest.iter().map(|part| part.ids.len()).sum());
-    whole.offsets.reserve_exact(rest.iter().map(|part| part.offsets.len()).sum());
-    for part in rest {
-        let base = whole.ids.len() as i64;
-        whole.ids.extend_from_slice(&part.ids);
-        whole.offsets.extend(part.offsets.iter().skip(1).map(|offset| base + offset));
-    }
-    Ok(whole)
 }

@@ -1,57 +1,69 @@
 //! Merges the bytes of one word by rank: the lowest rank first, the leftmost of equals first.
 //!
-//! A short word is searched anew after each merge, which costs least while all its ranks lie in a
-//! cache line or two. A long one goes through a heap and costs n log n, however hostile it is.
+//! A short word is searched anew after each merge, which costs least while all its ranks lie in a few
+//! cache lines. A long one keeps the places of each rank in a bucket and sorts them when their rank
+//! comes: n log n, however hostile it is.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use hashbrown::HashMap;
+
 use super::vocab::{NONE, Vocabulary};
 
-/// Words of up to this many bytes are merged by search; measured best between 32 and 128.
-const SHORT: usize = 64;
+/// Words of up to this many bytes are merged by search, most of them with little room.
+const SEARCHED: usize = 256;
+const FEW: usize = 32;
 
 /// Append the ids of `word`, which has less than 4 GiB, to `ids`.
 #[inline]
 pub fn merge_word(vocab: &Vocabulary, word: &[u8], ids: &mut Vec<u32>) {
-    if word.len() <= SHORT {
-        merge_short(vocab, word, ids);
-    } else {
-        merge_long(vocab, word, ids);
+    match word.len() {
+        ..=FEW => merge_by_search::<FEW>(vocab, word, ids),
+        ..=SEARCHED => merge_by_search::<SEARCHED>(vocab, word, ids),
+        _ => merge_long(vocab, word, ids),
     }
 }
 
-fn merge_short(vocab: &Vocabulary, word: &[u8], ids: &mut Vec<u32>) {
-    let mut parts = [(0, NONE, 0); SHORT]; // id; rank and result of the merge with the next part
+/// The rank of a merge above its place in the word: the smallest is the one to make.
+fn candidate(rank: u32, place: usize) -> u32 {
+    if rank == NONE { NONE } else { rank << 8 | place as u32 }
+}
+
+/// `N` is at least the length of the word, and at most 256.
+fn merge_by_search<const N: usize>(vocab: &Vocabulary, word: &[u8], ids: &mut Vec<u32>) {
+    let mut parts = [0; N]; // the ids that are left
+    let mut candidates = [NONE; N]; // for each part that of its merge with the next one
     let mut n = word.len();
     for (part, &byte) in parts.iter_mut().zip(word) {
-        part.0 = vocab.byte_id(byte);
+        *part = vocab.byte_id(byte);
     }
-    for i in 1..n {
-        (parts[i - 1].1, parts[i - 1].2) = vocab.merge(parts[i - 1].0, parts[i].0);
+    for (place, (pair, slot)) in word.windows(2).zip(&mut candidates).enumerate() {
+        *slot = candidate(vocab.rank_of_bytes(pair[0], pair[1]), place);
     }
-    while n > 1 {
-        let (mut best, mut best_rank) = (0, NONE);
-        for (i, part) in parts[..n - 1].iter().enumerate() {
-            if part.1 < best_rank {
-                (best, best_rank) = (i, part.1);
-            }
-        }
-        if best_rank == NONE {
+    loop {
+        let best = candidates[..n].iter().fold(NONE, |best, &one| best.min(one));
+        if best == NONE {
             break;
         }
-        parts[best].0 = parts[best].2;
-        parts.copy_within(best + 2..n, best + 1);
+        let place = (best & 0xff) as usize;
         n -= 1;
-        parts[best].1 = NONE;
-        if best + 1 < n {
-            (parts[best].1, parts[best].2) = vocab.merge(parts[best].0, parts[best + 1].0);
+        parts[place] = vocab.result(best >> 8);
+        parts.copy_within(place + 2..n + 1, place + 1);
+        for place in place + 1..n {
+            let moved = candidates[place + 1];
+            candidates[place] = if moved == NONE { NONE } else { moved - 1 };
         }
-        if best > 0 {
-            (parts[best - 1].1, parts[best - 1].2) = vocab.merge(parts[best - 1].0, parts[best].0);
+        let with = |left: usize| match parts[..n].get(left + 1) {
+            Some(&right) => candidate(vocab.rank(parts[left], right), left),
+            None => NONE,
+        };
+        candidates[place] = with(place);
+        if let Some(before) = place.checked_sub(1) {
+            candidates[before] = with(before);
         }
     }
-    ids.extend(parts[..n].iter().map(|part| part.0));
+    ids.extend_from_slice(&parts[..n]);
 }
 
 /// The parts of a long word as a doubly linked list over the positions of its bytes.
@@ -64,6 +76,31 @@ struct Chain {
 /// The id of a part that was merged into the one on its left.
 const GONE: u32 = NONE;
 
+/// The places where each rank may merge, the ranks to be taken from the smallest on.
+#[derive(Default)]
+struct Buckets {
+    places: HashMap<u32, Vec<u32>>,
+    ranks: BinaryHeap<Reverse<u32>>,
+}
+
+impl Buckets {
+    fn push(&mut self, rank: u32, places: &[u32]) {
+        let bucket = self.places.entry(rank).or_default();
+        if bucket.is_empty() {
+            self.ranks.push(Reverse(rank));
+        }
+        bucket.extend_from_slice(places);
+    }
+
+    /// The smallest rank and its places, from left to right.
+    fn pop(&mut self) -> Option<(u32, Vec<u32>)> {
+        let Reverse(rank) = self.ranks.pop()?;
+        let mut places = self.places.remove(&rank).unwrap_or_default();
+        places.sort(); // a few runs, each of them sorted
+        Some((rank, places))
+    }
+}
+
 fn merge_long(vocab: &Vocabulary, word: &[u8], ids: &mut Vec<u32>) {
     let n = word.len() as u32;
     let mut chain = Chain {
@@ -71,35 +108,48 @@ fn merge_long(vocab: &Vocabulary, word: &[u8], ids: &mut Vec<u32>) {
         next: (1..=n).collect(),
         previous: (0..n).map(|i| i.wrapping_sub(1)).collect(),
     };
-    let candidates: Vec<_> =
-        (0..n).filter_map(|at| chain.candidate(vocab, at)).map(Reverse).collect();
-    let mut heap = BinaryHeap::from(candidates);
-    while let Some(Reverse((rank, at))) = heap.pop() {
-        let Some(result) = chain.still(vocab, rank, at) else { continue };
-        chain.join(at, result);
-        heap.extend(chain.candidate(vocab, at).map(Reverse));
-        let previous = chain.previous[at as usize];
-        if previous != NONE {
-            heap.extend(chain.candidate(vocab, previous).map(Reverse));
+    let mut buckets = Buckets::default();
+    for place in 0..n {
+        chain.offer(vocab, place, &mut buckets);
+    }
+    while let Some((rank, places)) = buckets.pop() {
+        let mut places = places.as_slice();
+        while let Some((&place, rest)) = places.split_first() {
+            places = rest;
+            if chain.rank(vocab, place) != rank {
+                continue;
+            }
+            chain.join(place, vocab.result(rank));
+            let least = chain.offer(vocab, place, &mut buckets);
+            let previous = chain.previous[place as usize];
+            let least = least.min(chain.offer(vocab, previous, &mut buckets));
+            if least < rank && !places.is_empty() {
+                // merges in an order that no training gives
+                buckets.push(rank, places);
+                break;
+            }
         }
     }
     ids.extend(chain.id.iter().filter(|&&id| id != GONE));
 }
 
 impl Chain {
-    /// The rank and place of the merge of the part at `at` with the next one.
-    fn candidate(&self, vocab: &Vocabulary, at: u32) -> Option<(u32, u32)> {
-        let right = *self.id.get(self.next[at as usize] as usize)?;
-        let (rank, _) = vocab.merge(self.id[at as usize], right);
-        (rank != NONE).then_some((rank, at))
+    /// Put the merge of the part at `place` with the next one into its bucket, and give its rank.
+    fn offer(&self, vocab: &Vocabulary, place: u32, buckets: &mut Buckets) -> u32 {
+        let rank = self.rank(vocab, place);
+        if rank != NONE {
+            buckets.push(rank, &[place]);
+        }
+        rank
     }
 
-    /// The result of a merge found earlier, unless one of its parts has changed since.
-    fn still(&self, vocab: &Vocabulary, rank: u32, at: u32) -> Option<u32> {
-        let left = self.id[at as usize];
-        let right = *self.id.get(self.next[at as usize] as usize)?;
-        let (now, result) = vocab.merge(left, right);
-        (left != GONE && now == rank).then_some(result)
+    fn rank(&self, vocab: &Vocabulary, place: u32) -> u32 {
+        let part = |place: u32| self.id.get(place as usize).copied();
+        let right = self.next.get(place as usize).and_then(|&next| part(next));
+        match (part(place), right) {
+            (Some(left), Some(right)) if left != GONE => vocab.rank(left, right),
+            _ => NONE,
+        }
     }
 
     fn join(&mut self, at: u32, result: u32) {

@@ -13,7 +13,7 @@ use crate::simd::Simd;
 use crate::{Error, Result};
 
 /// Most words that are cut at a time.
-pub(super) const WORDS: usize = 1024;
+pub(super) const WORDS: usize = 256;
 /// After so many bytes no further word is cut, so that distances fit 32 bits.
 const MOST_BYTES: usize = 1 << 30;
 

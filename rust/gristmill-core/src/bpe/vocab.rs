@@ -2,8 +2,10 @@
 
 use crate::{Error, Result};
 
-/// Ids above this are refused: a table of that many tokens is a damaged file, not a vocabulary.
-const MAX_VOCAB_SIZE: usize = 1 << 24;
+/// Ids from here on are refused: a table of that many tokens is a damaged file, not a vocabulary.
+const MAX_VOCAB_SIZE: usize = 1 << ID_BITS;
+const ID_BITS: u32 = 21;
+const RANK_BITS: u32 = 64 - 2 * ID_BITS;
 
 /// No such id or rank.
 pub(super) const NONE: u32 = u32::MAX;
@@ -54,7 +56,7 @@ impl Vocabulary {
             bytes.extend_from_slice(token.as_deref().unwrap_or_default());
             starts.push(bytes.len());
         }
-        Ok(Self { bytes, starts, byte_ids, merges: MergeTable::new(merges) })
+        Ok(Self { bytes, starts, merges: MergeTable::new(tokens.len(), &byte_ids, merges), byte_ids })
     }
 
     /// The number of ids, gaps included.
@@ -78,10 +80,22 @@ impl Vocabulary {
         self.byte_ids[byte as usize]
     }
 
-    /// Rank and result of merging two tokens; the rank is [`NONE`] when they do not merge.
+    /// The rank of the merge of two bytes, [`NONE`] when they do not merge.
     #[inline]
-    pub(super) fn merge(&self, left: u32, right: u32) -> (u32, u32) {
-        self.merges.get(left, right)
+    pub(super) fn rank_of_bytes(&self, left: u8, right: u8) -> u32 {
+        self.merges.of_bytes[usize::from(left) << 8 | usize::from(right)]
+    }
+
+    /// The rank of the merge of two tokens, [`NONE`] when they do not merge.
+    #[inline]
+    pub(super) fn rank(&self, left: u32, right: u32) -> u32 {
+        self.merges.rank(left, right)
+    }
+
+    /// What the merge of a rank makes.
+    #[inline]
+    pub(super) fn result(&self, rank: u32) -> u32 {
+        self.merges.results[rank as usize]
     }
 }
 
@@ -103,6 +117,13 @@ fn byte_ids(tokens: &[Option<Vec<u8>>], added: &[u32]) -> Result<[u32; 256]> {
 }
 
 fn check_merges(tokens: &[Option<Vec<u8>>], merges: &[Merge]) -> Result<()> {
+    if merges.len() >= 1 << RANK_BITS {
+        return Err(refused(format!(
+            "there are {} merges; fewer than {} are allowed",
+            merges.len(),
+            1 << RANK_BITS
+        )));
+    }
     let token = |id: u32| tokens.get(id as usize).and_then(Option::as_deref).unwrap_or_default();
     for (rank, &(left, right, result)) in merges.iter().enumerate() {
         let (left, right, result) = (token(left), token(right), token(result));
@@ -124,42 +145,70 @@ fn refused(problem: String) -> Error {
     Error::Format { what: "vocabulary".to_owned(), problem }
 }
 
-/// Pair of tokens -> (rank, result): open addressing, at most half full.
+/// Pair of tokens -> rank: open addressing, at most half full.
+///
+/// Most pairs that are asked for do not merge, and most tokens merge with few others, so the bits of
+/// the left token answer most questions from a small part of the memory. Pairs of bytes, the first
+/// to be asked for in each word, have a table of their own.
 #[derive(Debug)]
 struct MergeTable {
-    slots: Vec<[u32; 4]>,
+    slots: Vec<u64>,
     shift: u32,
+    results: Vec<u32>,
+    /// For each token one bit for each 64th of the tokens, by hash, that it merges with on its right.
+    partners: Vec<u64>,
+    of_bytes: Vec<u32>,
 }
 
-const FREE: [u32; 4] = [NONE; 4];
+const FREE: u64 = u64::MAX;
 
 impl MergeTable {
-    fn new(merges: &[Merge]) -> Self {
+    fn new(n_tokens: usize, byte_ids: &[u32; 256], merges: &[Merge]) -> Self {
         let size = (merges.len() * 2).next_power_of_two().max(2);
-        let mut table = Self { slots: vec![FREE; size], shift: 64 - size.trailing_zeros() };
-        for (rank, &(left, right, result)) in (0..).zip(merges) {
-            let slot = table.slot(left, right);
-            table.slots[slot] = [left, right, rank, result]; // the last of equal merges counts
+        let mut table = Self {
+            slots: vec![FREE; size],
+            shift: 64 - size.trailing_zeros(),
+            results: merges.iter().map(|merge| merge.2).collect(),
+            partners: vec![0; n_tokens],
+            of_bytes: Vec::new(),
+        };
+        for (rank, &(left, right, _)) in (0..).zip(merges) {
+            let slot = table.slot(pair(left, right));
+            table.slots[slot] = pair(left, right) << RANK_BITS | rank; // the last of equals counts
+            table.partners[left as usize] |= partner(right);
         }
+        let pairs = byte_ids.iter().flat_map(|&left| byte_ids.map(|right| (left, right)));
+        table.of_bytes = pairs.map(|(left, right)| table.rank(left, right)).collect();
         table
     }
 
+    /// Where a pair stands, or where it would.
     #[inline]
-    fn slot(&self, left: u32, right: u32) -> usize {
-        let pair = u64::from(left) << 32 | u64::from(right);
+    fn slot(&self, pair: u64) -> usize {
         let mut slot = (pair.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize;
-        loop {
-            let held = self.slots[slot];
-            if (held[0] == left && held[1] == right) || held[0] == NONE {
-                return slot;
-            }
+        while self.slots[slot] >> RANK_BITS != pair && self.slots[slot] != FREE {
             slot = (slot + 1) & (self.slots.len() - 1);
         }
+        slot
     }
 
     #[inline]
-    fn get(&self, left: u32, right: u32) -> (u32, u32) {
-        let held = self.slots[self.slot(left, right)];
-        (held[2], held[3])
+    fn rank(&self, left: u32, right: u32) -> u32 {
+        if self.partners[left as usize] & partner(right) == 0 {
+            return NONE;
+        }
+        let held = self.slots[self.slot(pair(left, right))];
+        if held == FREE { NONE } else { (held & ((1 << RANK_BITS) - 1)) as u32 }
     }
+}
+
+#[inline]
+fn pair(left: u32, right: u32) -> u64 {
+    u64::from(left) << ID_BITS | u64::from(right)
+}
+
+/// The bit that stands for a token on the right.
+#[inline]
+fn partner(right: u32) -> u64 {
+    1 << (right.wrapping_mul(0x9e37_79b1) >> 26)
 }
