@@ -19,11 +19,11 @@ use crate::huge;
 const SHORT: usize = 15;
 /// Longest word that is remembered at all.
 const LONG: usize = 4096;
-const MIN_SLOTS: usize = 1 << 14;
-/// 32 MiB of slots, and as much for what does not fit them.
-const MAX_SLOTS: usize = 1 << 20;
+const MIN_SLOTS: usize = 1 << 13;
+/// 64 MiB of slots, and a quarter of it for what does not fit them.
+const MAX_SLOTS: usize = 1 << 21;
 /// Ids, and bytes of long words, that there is room for, in words of 64 bits for each slot.
-const STORED_PER_SLOT: usize = 2;
+const STORED_PER_SLOT: usize = 1;
 /// The tail of a slot that is being written.
 const CLAIMED: u64 = u64::MAX;
 /// In the tail of a long word's key, above its length.
@@ -136,7 +136,7 @@ impl Table {
             (self.n_words, self.n_stored) = Default::default();
             return;
         }
-        let old = std::mem::replace(self, Self::new(4 * self.slots.len()));
+        let old = std::mem::replace(self, Self::new((4 * self.slots.len()).min(MAX_SLOTS)));
         for (new, old) in self.stored.iter_mut().zip(old.stored) {
             *new = old;
         }
