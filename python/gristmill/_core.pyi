@@ -54,9 +54,19 @@ class BpeTrainer:
         special_tokens: list[str],
         min_frequency: int,
         max_token_bytes: int,
+        sample_bytes: int | None = None,
+        extend: tuple[
+            list[bytes | None],
+            list[tuple[int, int, int]],
+            list[tuple[str, int, bool]],
+            bool,
+            bool,
+        ]
+        | None = None,
     ) -> BpeTrainer: ...
     def add(self, texts: pa.Table, threads: int) -> None: ...
-    def train(self) -> tuple[list[bytes], list[tuple[int, int, int]]]: ...
+    def learn(self, n: int) -> int: ...
+    def finish(self) -> tuple[list[bytes], list[tuple[int, int, int]]]: ...
 
 @final
 class BpeEncoder:

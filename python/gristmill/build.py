@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -32,7 +32,7 @@ from gristmill.errors import DataRefusedError, GristmillError, RecipeError
 from gristmill.files import write_json
 from gristmill.ledger import Tally
 from gristmill.progress import progress, say
-from gristmill.recipe import Recipe, load_recipe
+from gristmill.recipe import Recipe, TokenizerOptions, load_recipe
 from gristmill.room import peak_rss_bytes
 from gristmill.schema import LEDGER
 from gristmill.shards.write import write_shards
@@ -154,17 +154,25 @@ def prepare(
             raise RecipeError(f"{what}: no such file, which the recipe names")
     _refuse_itself(loaded, folder)
     steps.check_stages(loaded)
+    if loaded.tokenizer is not None and loaded.tokenizer.load is None:
+        _train(loaded, [], threads=1)  # refuses what cannot be trained, before any work
     return Run(loaded, folder.absolute(), workers, engine, limit)
 
 
 def _needed_files(recipe: Recipe) -> Iterator[Path]:
     if recipe.card is not None and recipe.card.answers is not None:
         yield recipe.folder / recipe.card.answers
-    if recipe.tokenizer is not None and recipe.tokenizer.load is not None:
-        yield recipe.folder / recipe.tokenizer.load
+    for path in _paths(recipe.tokenizer) if recipe.tokenizer else ():
+        if path is not None:
+            yield recipe.folder / path
     substrings = recipe.dedup and recipe.dedup.substrings
     if substrings and substrings.tokenizer is not None:
         yield recipe.folder / substrings.tokenizer
+
+
+def _paths(options: TokenizerOptions) -> tuple[str | None, str | None]:
+    """The tokenizers that the one of a recipe is made from."""
+    return options.load, options.extend
 
 
 def _refuse_itself(recipe: Recipe, out: Path) -> None:
@@ -317,9 +325,9 @@ def train_tokenizer(run: Run, documents: list[Record]) -> Tokenizer | None:
             Tokenizer.load(run.recipe.folder / options.load).save(folder)
             return _files_in(folder), {}
         counted = {"docs_in": 0, "bytes_in": 0, "bytes_out": 0}
-        with progress("train tokenizer", unit="MB") as advance:
 
-            def texts() -> Iterator[pa.ChunkedArray]:
+        def texts() -> Iterator[pa.ChunkedArray]:
+            with progress("train tokenizer", unit="MB") as advance:
                 for table in read_parts(run.out / "documents", ["text"]):
                     yield table["text"]
                     n_bytes = pc.sum(pc.binary_length(table["text"])).as_py()
@@ -328,16 +336,28 @@ def train_tokenizer(run: Run, documents: list[Record]) -> Tokenizer | None:
                     counted["bytes_out"] += n_bytes
                     advance(n_bytes / 1e6)
 
-            tokenizer = Tokenizer.train_batches(
-                texts(), options.vocab_size, options.pattern, threads=run.workers
-            )
-        tokenizer.save(folder)
+        _train(run.recipe, texts(), run.workers).save(folder)
         return _files_in(folder), counted
 
-    loaded = options.load and steps.file_digest(run.recipe.folder / options.load)
+    read = [path and steps.file_digest(run.recipe.folder / path) for path in _paths(options)]
     keys = [record.key for record in documents]
-    run.product("tokenizer", [options.model_dump(exclude={"load"}), loaded, keys], work)
+    run.product("tokenizer", [options.model_dump(exclude={"load", "extend"}), read, keys], work)
     return Tokenizer.load(folder)
+
+
+def _train(recipe: Recipe, texts: Iterable[pa.ChunkedArray], threads: int) -> Tokenizer:
+    """Train the tokenizer of a recipe.
+
+    Raises:
+        RecipeError: Its options do not fit together, or not the tokenizer to extend.
+    """
+    options = recipe.tokenizer or TokenizerOptions()
+    extend = options.extend and recipe.folder / options.extend
+    chosen = options.model_dump(exclude={"load", "extend"})
+    try:
+        return Tokenizer.train_batches(texts, **chosen, threads=threads, extend=extend)
+    except ValueError as error:
+        raise RecipeError(f"tokenizer: {error}") from None
 
 
 def _files_in(folder: Path) -> list[Path]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, overload
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
@@ -30,6 +30,10 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
+@overload
+def parse_bytes(size: str) -> int: ...
+@overload
+def parse_bytes(size: object) -> object: ...
 def parse_bytes(size: object) -> object:
     """Turn ``"2GB"`` or ``"4GiB"`` into bytes; numbers pass through.
 

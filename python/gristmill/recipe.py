@@ -211,9 +211,23 @@ class TokenizerOptions(Options):
     """A byte-level BPE tokenizer to train, or one to load."""
 
     vocab_size: int = Field(default=32_000, ge=257)
-    pattern: Literal["gpt2", "cl100k", "o200k", "llama3"] = "gpt2"
+    pattern: Literal["gpt2", "cl100k", "o200k", "llama3"] | None = None
+    """How texts are cut into words: gpt2, or as the vocabulary to extend does."""
+    special_tokens: list[str] | None = None
+    """`<|endoftext|>` when absent, or none beside those of the vocabulary to extend."""
+    sample_bytes: Bytes | None = Field(default=None, gt=0)
+    """Learn from a sample of the documents of at most so many bytes."""
+    extend: str | None = None
+    """Path of a `tokenizer.json` whose ids and merges stay, and are added to."""
     load: str | None = None
     """Path of a `tokenizer.json`; the other options are then its own."""
+
+    @model_validator(mode="after")
+    def _load_stands_alone(self) -> Self:
+        for key in ("special_tokens", "sample_bytes", "extend"):
+            if self.load is not None and getattr(self, key) is not None:
+                raise ValueError(f"{key} has no effect on a tokenizer to load; remove it or load")
+        return self
 
 
 class PackOptions(Options):

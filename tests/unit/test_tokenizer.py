@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import tempfile
 
 import numpy as np
 import polars as pl
@@ -92,65 +91,6 @@ def test_ids_are_those_of_tokenizers_and_tiktoken_and_decode_to_the_text(trained
         assert tok.decode(ids) == text
 
     check()
-
-
-def test_merges_are_those_of_the_reference_trainer(trained):
-    _, theirs = trained
-    reference = tokenizers.Tokenizer(models.BPE())
-    reference.pre_tokenizer = theirs.pre_tokenizer
-    reference.train_from_iterator(
-        SAMPLE * 2,
-        trainers.BpeTrainer(
-            vocab_size=420,
-            special_tokens=["<|endoftext|>"],
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-            show_progress=False,
-        ),
-    )
-    assert reference.get_vocab() == theirs.get_vocab()
-    assert json.loads(reference.to_str())["model"]["merges"] == [
-        list(merge) for merge in json.loads(theirs.to_str())["model"]["merges"]
-    ]
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    texts=st.lists(st.text("abc é|<>-", max_size=60), max_size=8),
-    vocab_size=st.integers(257, 300),
-    min_frequency=st.integers(1, 4),
-    longest=st.one_of(st.none(), st.integers(2, 9)),
-)
-def test_merges_equal_the_reference_trainer_under_every_option(
-    texts, vocab_size, min_frequency, longest
-):
-    ours = Tokenizer.train(texts, vocab_size, min_frequency=min_frequency, max_token_bytes=longest)
-    reference = tokenizers.Tokenizer(models.BPE())
-    reference.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    limit = {} if longest is None else {"max_token_length": longest + 1}
-    reference.train_from_iterator(
-        texts,
-        trainers.BpeTrainer(
-            vocab_size=vocab_size,
-            min_frequency=min_frequency,
-            special_tokens=["<|endoftext|>"],
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-            show_progress=False,
-            **limit,
-        ),
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        ours.save(folder)
-        written = tokenizers.Tokenizer.from_file(f"{folder}/tokenizer.json")
-    assert json.loads(written.to_str())["model"] == json.loads(reference.to_str())["model"]
-
-
-def test_threads_portions_and_order_do_not_change_the_vocabulary():
-    texts = [f"{text} {i}" for i in range(300) for text in SAMPLE]
-    one = Tokenizer.train(texts, 600)
-    assert one.vocab_size == 600
-    assert Tokenizer.train(texts, 600, threads=2).merges == one.merges
-    batches = [pa.array(texts[1000:]), texts[:1000]]
-    assert Tokenizer.train_batches(batches, 600, threads=3).merges == one.merges
 
 
 def test_threads_and_the_way_texts_are_held_do_not_change_the_ids():
@@ -389,24 +329,6 @@ def test_a_missing_file_is_wrong_use(tmp_path):
         Tokenizer.load(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("options", "fault"),
-    [
-        (
-            {"vocab_size": 256},
-            "vocab_size = 256 is not allowed: at least 256 bytes and the special",
-        ),
-        ({"vocab_size": 300, "special_tokens": ["<a>", "<a>"]}, "each of them once"),
-        ({"vocab_size": 300, "special_tokens": [""]}, "two bytes or more"),
-        ({"vocab_size": 300, "pattern": "gpt5"}, "gpt2, cl100k, o200k, llama3 or qwen2"),
-        ({"vocab_size": 300, "threads": 0}, "threads = 0"),
-    ],
-)
-def test_training_refuses_impossible_options(options, fault):
-    with pytest.raises(ValueError, match=fault):
-        Tokenizer.train(["abc"], **options)
-
-
 def test_a_single_string_or_a_lone_surrogate_is_refused():
     with pytest.raises(TypeError, match="put it in a list"):
         Tokenizer.train("abc", 300)
@@ -417,11 +339,6 @@ def test_a_single_string_or_a_lone_surrogate_is_refused():
         tok.encode_batch(["\ud800"])
     with pytest.raises(UnicodeEncodeError):
         tok.encode("\ud800")
-
-
-def test_too_little_text_gives_a_smaller_vocabulary():
-    assert Tokenizer.train(["ab"], 1000).vocab_size == 258
-    assert Tokenizer.train([], 1000).vocab_size == 257
 
 
 def test_importing_the_tokenizer_imports_no_model_library():

@@ -15,6 +15,7 @@ import typer
 from rich.table import Table
 
 from gristmill.cli.app import Json, app, report
+from gristmill.config import parse_bytes
 from gristmill.errors import DataRefusedError, RecipeError
 from gristmill.progress import progress
 
@@ -102,14 +103,37 @@ def train_command(
         int, typer.Option(help="Tokens, with the 256 bytes and the special ones.", min=256)
     ],
     out: Annotated[Path, typer.Option(help="Folder for tokenizer.json.")],
-    pattern: Annotated[Pattern, typer.Option(help="How texts are cut into words.")] = Pattern.gpt2,
+    pattern: Annotated[
+        Pattern | None,
+        typer.Option(
+            help="How texts are cut into words.", show_default="gpt2, or that of --extend"
+        ),
+    ] = None,
     threads: Threads = 1,
     min_frequency: Annotated[
         int, typer.Option(min=1, help="Merge only pairs that occur at least so often.")
     ] = 1,
+    max_token_bytes: Annotated[
+        int | None, typer.Option(min=1, help="Bytes of the longest token.", show_default="any")
+    ] = None,
+    sample_bytes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="Learn from a sample of the documents of at most this size, like 1GB.",
+            show_default="all",
+        ),
+    ] = None,
+    extend: Annotated[
+        Path | None,
+        typer.Option(help="A tokenizer.json, or its folder, whose ids stay and are added to."),
+    ] = None,
     special: Annotated[
         list[str] | None,
-        typer.Option(help="A special token, `<|endoftext|>` when none is given. Repeatable."),
+        typer.Option(
+            help="A special token, `<|endoftext|>` when none is given. Repeatable. "
+            "With --extend, one to add."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -117,17 +141,20 @@ def train_command(
 
     **Example:** `gristmill tokenizer train data/*.jsonl.zst --vocab-size 32000 --out tok`
     """
-    from gristmill.tokenizer import END_OF_TEXT, Tokenizer
+    from gristmill.tokenizer import Tokenizer
 
     reading, start = Reading(inputs), time.perf_counter()
     try:
         tokenizer = Tokenizer.train_batches(
             (docs["text"] for docs in reading.tables()),
             vocab_size,
-            pattern.value,
-            special or [END_OF_TEXT],
+            pattern and pattern.value,
+            special,
             threads,
             min_frequency=min_frequency,
+            max_token_bytes=max_token_bytes,
+            sample_bytes=None if sample_bytes is None else parse_bytes(sample_bytes),
+            extend=extend,
         )
     except ValueError as error:
         raise RecipeError(str(error)) from None

@@ -19,12 +19,11 @@ from gristmill import _core
 from gristmill.errors import CoreError, FormatError
 from gristmill.files import write_json
 from gristmill.text import Texts, as_table
+from gristmill.tokenizer import training
 from gristmill.tokenizer.document import (
     END_OF_TEXT,
     PATTERNS,
     Parts,
-    config_of,
-    document_of,
     end_token,
     is_stripping,
     read_json,
@@ -34,8 +33,6 @@ __all__ = ["END_OF_TEXT", "PATTERNS", "Specials", "Tokenizer"]
 
 Specials: TypeAlias = Literal["text", "encode", "refuse"]
 """What a special token that is spelled out in a text becomes: text, its id, or an error."""
-
-_COUNT_BYTES = 32 << 20
 
 
 class Tokenizer:
@@ -77,12 +74,14 @@ class Tokenizer:
         cls,
         texts: Texts,
         vocab_size: int,
-        pattern: str = "gpt2",
-        special_tokens: Sequence[str] = (END_OF_TEXT,),
+        pattern: str | None = None,
+        special_tokens: Sequence[str] | None = None,
         threads: int = 1,
         *,
         min_frequency: int = 1,
         max_token_bytes: int | None = None,
+        sample_bytes: int | None = None,
+        extend: Tokenizer | str | Path | None = None,
     ) -> Tokenizer:
         """Learn a vocabulary from texts.
 
@@ -94,15 +93,24 @@ class Tokenizer:
             texts: The texts to learn from; Arrow data is not copied.
             vocab_size: Number of tokens, special tokens and the 256 bytes included. Fewer come back
                 when the texts hold nothing more to merge.
-            pattern: How texts are cut into words: a key of `PATTERNS`.
-            special_tokens: They get the first ids, in this order.
+            pattern: How texts are cut into words: a key of `PATTERNS`; ``gpt2`` when omitted, or
+                that of the vocabulary to extend.
+            special_tokens: They get the first ids, in this order; ``<|endoftext|>`` when omitted.
+                With `extend` they get the first new ids, and none are added when omitted.
             threads: The result is the same for any number.
             min_frequency: Pairs that occur less often are not merged.
             max_token_bytes: No token gets longer than this.
+            sample_bytes: Learn from a sample of the texts of at most this size, and at least 4/5 of
+                it when texts are small: those whose hash is below the largest of 256 thresholds
+                that fits. So it depends on the texts alone; equal texts are in it together.
+            extend: A tokenizer to extend, or the path of one: its ids and merges stay as they are,
+                words are counted as it encodes them, and new merges follow its own.
 
         Raises:
-            ValueError: `vocab_size` has no room for the 256 bytes and the special tokens, a special
-                token comes twice or has less than two bytes, or `pattern` is unknown.
+            ValueError: `vocab_size` has no room for the 256 bytes and the special tokens, or for
+                the vocabulary to extend, or that one has another `pattern`; a special token comes
+                twice, has less than two bytes, or is an ordinary token of the vocabulary to extend;
+                `pattern` is unknown; or no text fits `sample_bytes`.
         """
         return cls.train_batches(
             [texts],
@@ -112,6 +120,8 @@ class Tokenizer:
             threads,
             min_frequency=min_frequency,
             max_token_bytes=max_token_bytes,
+            sample_bytes=sample_bytes,
+            extend=extend,
         )
 
     @classmethod
@@ -119,28 +129,32 @@ class Tokenizer:
         cls,
         batches: Iterable[Texts],
         vocab_size: int,
-        pattern: str = "gpt2",
-        special_tokens: Sequence[str] = (END_OF_TEXT,),
+        pattern: str | None = None,
+        special_tokens: Sequence[str] | None = None,
         threads: int = 1,
         *,
         min_frequency: int = 1,
         max_token_bytes: int | None = None,
+        sample_bytes: int | None = None,
+        extend: Tokenizer | str | Path | None = None,
     ) -> Tokenizer:
         """Learn a vocabulary from batches of texts, of which only one is in memory at a time.
 
         The result is that of `train` on all the texts at once, in any order; see there.
         """
-        if isinstance(special_tokens, str):
-            raise TypeError("special_tokens is a list of tokens, got a single string")
-        trainer = _core.BpeTrainer(
-            pattern, vocab_size, list(special_tokens), min_frequency, max_token_bytes or 2**32
+        base = cls.load(extend) if isinstance(extend, (str, Path)) else extend
+        document, config = training.train(
+            batches,
+            vocab_size,
+            pattern,
+            special_tokens,
+            threads,
+            min_frequency=min_frequency,
+            max_token_bytes=max_token_bytes,
+            sample_bytes=sample_bytes,
+            base=base,
         )
-        for batch in batches:
-            for part in _portions(as_table(batch)):
-                trainer.add(part, threads)
-        tokens, merges = trainer.train()
-        document = document_of(tokens, merges, list(special_tokens), pattern)
-        return cls(document, config_of(list(special_tokens)), "trained vocabulary")
+        return cls(document, config, "trained vocabulary")
 
     @classmethod
     def load(cls, path: str | Path) -> Tokenizer:
@@ -291,12 +305,6 @@ class Tokenizer:
                 "around it (lstrip, rstrip or single_word)"
             )
         return specials
-
-
-def _portions(table: pa.Table) -> list[pa.Table]:
-    """Slices of about `_COUNT_BYTES`, between which Ctrl-C is heard."""
-    rows = max(1, table.num_rows * _COUNT_BYTES // max(table.nbytes, 1))
-    return [table.slice(start, rows) for start in range(0, table.num_rows, rows)]
 
 
 def _single(column: pa.ChunkedArray) -> pa.Array:

@@ -63,7 +63,8 @@ _TO_BYTES = dict.fromkeys(range(256), "\uffff") | {
 }
 
 
-def _spell(token: bytes) -> str:
+def spell(token: bytes) -> str:
+    """The characters that stand for a token's bytes."""
     return token.decode("latin-1").translate(_TO_CHARS)
 
 
@@ -227,7 +228,7 @@ def document_of(
 ) -> dict[str, Any]:
     """The ``tokenizer.json`` of a trained vocabulary, in the shape of GPT-2's or Llama 3's."""
     n_specials = len(special_tokens)
-    spelled = [*special_tokens, *map(_spell, tokens[n_specials:])]
+    spelled = [*special_tokens, *map(spell, tokens[n_specials:])]
     byte_level = {
         "type": "ByteLevel",
         "add_prefix_space": False,

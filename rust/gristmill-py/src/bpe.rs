@@ -1,13 +1,13 @@
 //! Byte-level BPE for Python: count and train, encode Arrow text, decode.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::{ArrayRef, LargeListArray, ListArray, UInt32Array, UInt64Array};
 use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, Field};
 use gristmill_core::bpe::encode::{AddedToken, Encoded, Encoder, Options, Specials};
 use gristmill_core::bpe::pretokenize::Pattern;
-use gristmill_core::bpe::train::{self, Trainer};
+use gristmill_core::bpe::train::{self, Base, Learner, Trainer};
 use gristmill_core::bpe::vocab::{Merge, Vocabulary};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -18,40 +18,90 @@ use crate::error;
 
 /// Counts the words of texts, given in portions, and then learns their vocabulary.
 #[pyclass(module = "gristmill._core", frozen, name = "BpeTrainer")]
-pub struct PyBpeTrainer(Mutex<Option<Trainer>>);
+pub struct PyBpeTrainer(Mutex<Training>);
+
+enum Training {
+    Counting(Box<Trainer>),
+    Learning(Box<Learner>),
+    Done,
+}
+
+/// Of a vocabulary to extend: tokens, merges, added tokens, and whether it ignores merges and adds
+/// a space in front.
+type BaseParts = (Vec<Option<Vec<u8>>>, Vec<Merge>, Vec<(String, u32, bool)>, bool, bool);
 
 #[pymethods]
 impl PyBpeTrainer {
     #[new]
+    #[pyo3(signature = (pattern, vocab_size, special_tokens, min_frequency, max_token_bytes, sample_bytes=None, extend=None))]
     fn new(
         pattern: &str,
         vocab_size: usize,
         special_tokens: Vec<String>,
         min_frequency: u64,
         max_token_bytes: usize,
+        sample_bytes: Option<u64>,
+        extend: Option<BaseParts>,
     ) -> PyResult<Self> {
-        let options = train::Options { vocab_size, special_tokens, min_frequency, max_token_bytes };
+        let extend = extend.map(|(tokens, merges, added, ignore_merges, add_prefix_space)| Base {
+            tokens,
+            merges,
+            added,
+            ignore_merges,
+            add_prefix_space,
+        });
+        let options = train::Options {
+            vocab_size,
+            special_tokens,
+            min_frequency,
+            max_token_bytes,
+            sample_bytes,
+            extend,
+        };
         let trainer = Pattern::from_name(pattern).and_then(|one| Trainer::new(one, options));
-        Ok(Self(Mutex::new(Some(trainer.map_err(error::to_py)?))))
+        Ok(Self(Mutex::new(Training::Counting(Box::new(trainer.map_err(error::to_py)?)))))
     }
 
     /// Count the words of more texts.
     fn add(&self, py: Python<'_>, texts: &Bound<'_, PyAny>, threads: usize) -> PyResult<()> {
         let texts = Texts::read(texts)?;
+        let counted = error::leave(py, || match &mut *self.lock() {
+            Training::Counting(trainer) => trainer.add(&texts.as_strs(), threads).map(Some),
+            _ => Ok(None),
+        })?;
+        counted.ok_or_else(|| PyValueError::new_err("the words are counted already"))
+    }
+
+    /// Make at most `n` merges; gives how many, fewer when there are no more.
+    fn learn(&self, py: Python<'_>, n: usize) -> PyResult<usize> {
         error::leave(py, || {
-            let mut trainer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            trainer.as_mut().map_or(Ok(()), |trainer| trainer.add(&texts.as_strs(), threads))
+            let mut training = self.lock();
+            let mut learner = match std::mem::replace(&mut *training, Training::Done) {
+                Training::Counting(trainer) => Box::new(trainer.learner()?),
+                Training::Learning(learner) => learner,
+                Training::Done => return Ok(0),
+            };
+            let n_made = learner.learn(n);
+            *training = Training::Learning(learner);
+            Ok(n_made)
         })
     }
 
-    /// Learn tokens and merges, once: the bytes of each token by id, and (left, right, result) by
-    /// rank.
-    fn train<'py>(&self, py: Python<'py>) -> PyResult<(Vec<Bound<'py, PyBytes>>, Vec<Merge>)> {
-        let trainer = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let trainer = trainer.ok_or_else(|| PyValueError::new_err("trained already"))?;
-        let trained = error::leave(py, || Ok(trainer.train()))?;
+    /// What was learned, once: the bytes of each token by id, and (left, right, result) by rank.
+    fn finish<'py>(&self, py: Python<'py>) -> PyResult<(Vec<Bound<'py, PyBytes>>, Vec<Merge>)> {
+        let training = std::mem::replace(&mut *self.lock(), Training::Done);
+        let Training::Learning(learner) = training else {
+            return Err(PyValueError::new_err("nothing was learned, or it was taken already"));
+        };
+        let trained = learner.finish();
         let tokens = trained.tokens.iter().map(|token| PyBytes::new(py, token)).collect();
         Ok((tokens, trained.merges))
+    }
+}
+
+impl PyBpeTrainer {
+    fn lock(&self) -> MutexGuard<'_, Training> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
