@@ -4,11 +4,14 @@
 //! machine), on every input and in linear time: a position is looked at a bounded number of times,
 //! whatever the text. Every byte of the text belongs to one word. ASCII goes through one table.
 
+use std::sync::Arc;
+
+use super::custom::Custom;
 use super::unicode::{ASCII, LETTER, LOWER, NEWLINE, NUMBER, OTHER, SPACE, UPPER, class_of_code};
 use crate::{Error, Result};
 
-/// A published way to cut text into words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A way to cut text into words.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pattern {
     /// GPT-2; also `tokenizers`' `ByteLevel`.
     Gpt2,
@@ -20,53 +23,61 @@ pub enum Pattern {
     Llama3,
     /// Qwen 2 and 3: as Llama 3, with digits one by one.
     Qwen2,
+    /// An expression of the user's, slower.
+    Custom(Arc<Custom>),
 }
 
 impl Pattern {
-    /// Every pattern.
+    /// Every published pattern.
     pub const ALL: [Self; 5] = [Self::Gpt2, Self::Cl100k, Self::O200k, Self::Llama3, Self::Qwen2];
 
-    /// The name used in recipes and on the command line.
-    pub fn name(self) -> &'static str {
+    /// The name used in recipes and on the command line, or the expression.
+    pub fn name(&self) -> &str {
         match self {
             Self::Gpt2 => "gpt2",
             Self::Cl100k => "cl100k",
             Self::O200k => "o200k",
             Self::Llama3 => "llama3",
             Self::Qwen2 => "qwen2",
+            Self::Custom(custom) => custom.source(),
         }
     }
 
-    /// The pattern of a name.
+    /// The pattern of a name, or of a regular expression.
     ///
     /// # Errors
     ///
-    /// [`Error::Parameter`] when there is no such pattern.
+    /// [`Error::Parameter`] when there is no such pattern, and for what [`Custom::new`] refuses.
     pub fn from_name(name: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|pattern| pattern.name() == name).ok_or_else(|| {
-            Error::Parameter {
+        if let Some(pattern) = Self::ALL.into_iter().find(|pattern| pattern.name() == name) {
+            return Ok(pattern);
+        }
+        if name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_')) {
+            return Err(Error::Parameter {
                 name: "pattern",
                 value: format!("{name:?}"),
-                allowed: "gpt2, cl100k, o200k, llama3 or qwen2",
-            }
-        })
+                allowed: "gpt2, cl100k, o200k, llama3 or qwen2, or a regular expression",
+            });
+        }
+        Ok(Self::Custom(Arc::new(Custom::new(name)?)))
     }
 
     /// Call `word` with the start and end of every word of `text`, in order.
     #[inline]
-    pub fn split(self, text: &str, word: impl FnMut(usize, usize)) {
-        let text = text.as_bytes();
+    pub fn split(&self, text: &str, word: impl FnMut(usize, usize)) {
+        let bytes = text.as_bytes();
         match self {
-            Self::Gpt2 => scan(text, gpt2, word),
-            Self::Cl100k => scan(text, cl100k::<3, true>, word),
-            Self::O200k => scan(text, o200k, word),
-            Self::Llama3 => scan(text, cl100k::<3, false>, word),
-            Self::Qwen2 => scan(text, cl100k::<1, false>, word),
+            Self::Gpt2 => scan(bytes, gpt2, word),
+            Self::Cl100k => scan(bytes, cl100k::<3, true>, word),
+            Self::O200k => scan(bytes, o200k, word),
+            Self::Llama3 => scan(bytes, cl100k::<3, false>, word),
+            Self::Qwen2 => scan(bytes, cl100k::<1, false>, word),
+            Self::Custom(custom) => custom.split(text, word),
         }
     }
 
     /// The words of `text`.
-    pub fn words(self, text: &str) -> Vec<&str> {
+    pub fn words<'t>(&self, text: &'t str) -> Vec<&'t str> {
         let mut words = Vec::new();
         self.split(text, |start, end| words.push(&text[start..end]));
         words

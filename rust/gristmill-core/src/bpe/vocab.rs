@@ -39,6 +39,21 @@ impl Vocabulary {
     /// [`Error::Format`] when a byte has no token, or a merge names an unknown token, joins an empty
     /// one, or its result is not its two parts (which also rules out cycles).
     pub fn new(tokens: &[Option<Vec<u8>>], merges: &[Merge], added: &[u32]) -> Result<Self> {
+        Self::with_ties(tokens, merges, added, false)
+    }
+
+    /// As [`Vocabulary::new`]; when `tied`, neighbouring merges to one token have one rank, as in
+    /// tiktoken, which ranks the result and not the pair.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vocabulary::new`].
+    pub fn with_ties(
+        tokens: &[Option<Vec<u8>>],
+        merges: &[Merge],
+        added: &[u32],
+        tied: bool,
+    ) -> Result<Self> {
         if tokens.len() > MAX_VOCAB_SIZE {
             return Err(refused(format!(
                 "the largest token id is {}; at most {} is allowed",
@@ -54,7 +69,7 @@ impl Vocabulary {
             bytes.extend_from_slice(token.as_deref().unwrap_or_default());
             starts.push(bytes.len());
         }
-        Ok(Self { bytes, starts, byte_ids, merges: MergeTable::new(merges) })
+        Ok(Self { bytes, starts, byte_ids, merges: MergeTable::new(merges, tied) })
     }
 
     /// The number of ids, gaps included.
@@ -134,10 +149,14 @@ struct MergeTable {
 const FREE: [u32; 4] = [NONE; 4];
 
 impl MergeTable {
-    fn new(merges: &[Merge]) -> Self {
+    fn new(merges: &[Merge], tied: bool) -> Self {
         let size = (merges.len() * 2).next_power_of_two().max(2);
         let mut table = Self { slots: vec![FREE; size], shift: 64 - size.trailing_zeros() };
-        for (rank, &(left, right, result)) in (0..).zip(merges) {
+        let (mut rank, mut last) = (0, NONE);
+        for (i, &(left, right, result)) in (0..).zip(merges) {
+            if !tied || result != last {
+                (rank, last) = (i, result);
+            }
             let slot = table.slot(left, right);
             table.slots[slot] = [left, right, rank, result]; // the last of equal merges counts
         }
