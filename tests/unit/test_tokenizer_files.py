@@ -31,7 +31,9 @@ SAMPLE = [
 BYTES = [bytes([byte]) for byte in range(256)]
 
 CHARACTERS = "aAbzsStTlvVeErRdm'  \t\n\r/.,-_019\x0b\x1c\x85\xa0\u2003ſKéÉßǅʰªあ水Ⅷ½²٣\u0301\u200d"
-TEXTS = st.one_of(st.text(CHARACTERS, max_size=25), st.text(max_size=10))
+# Python's `regex` may know a later Unicode than the others; U+0295 changed its kind in 16
+KNOWN = st.characters(exclude_categories=("Cs", "Cn"), exclude_characters="ʕ")
+TEXTS = st.one_of(st.text(CHARACTERS, max_size=25), st.text(KNOWN, max_size=10))
 
 PARTS = [
     r" ?\p{L}+",
@@ -141,7 +143,7 @@ def test_a_vocabulary_of_any_expression_trains_saves_and_opens_in_tokenizers(tmp
 
 def test_an_escaped_parenthesis_is_no_look_ahead():
     assert words_of(r"(\(?!\S)")("(!a b!c") == ["(!a", " b", "!c"]
-    assert words_of(r"[(?!\S)|]+|b")("(|b)a") == ["(|", "b", ")a"]
+    assert words_of(r"[(?!)|]+|b")("(|b)a") == ["(|", "b", ")", "a"]
 
 
 def test_a_published_expression_in_another_spelling_takes_the_fast_path():
@@ -165,7 +167,7 @@ def tiktoken_of(ranks, pattern=r"[\s\S]+"):
     return tiktoken.Encoding("test", pat_str=pattern, mergeable_ranks=ranks, special_tokens={})
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     tokens=st.lists(st.text("abc", min_size=2, max_size=6), max_size=14, unique=True),
     early=st.lists(st.text("ab", min_size=2, max_size=5), max_size=4, unique=True),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
 import pyarrow as pa
@@ -59,10 +60,10 @@ class WrappedTokenizer(Tokenizer):
         self.model: str = MODELS[document["model"]["type"]]
         self.pattern = self.model
         self._matching = self._open(document, where)
-        self._plain = self._open(document, where)
-        self._plain.encode_special_tokens = True
         added = self._matching.get_added_tokens_decoder()
         self.special_tokens = {t.content: i for i, t in sorted(added.items()) if t.special}
+        complete = json.loads(self._matching.to_str())
+        self._plain = self._open(_without_specials(complete, self.special_tokens), where)
         self._end_token = end_token(config, self.special_tokens)
 
     @staticmethod
@@ -214,9 +215,12 @@ class WrappedTokenizer(Tokenizer):
         if specials == "refuse":
             self._refuse_specials(texts)
         chosen = self._matching if specials == "encode" else self._plain
-        if threads == 1:
-            return [chosen.encode(text, add_special_tokens=False) for text in texts]
-        return chosen.encode_batch(texts, add_special_tokens=False)
+        try:
+            if threads == 1:
+                return [chosen.encode(text, add_special_tokens=False) for text in texts]
+            return chosen.encode_batch(texts, add_special_tokens=False)
+        except Exception as error:  # it raises Exception itself
+            raise CoreError(f"tokenizers cannot encode the texts: {error}") from None
 
     def _refuse_specials(self, texts: list[str]) -> None:
         for i, text in enumerate(texts):
@@ -226,6 +230,23 @@ class WrappedTokenizer(Tokenizer):
                     raise CoreError(
                         f"text {i}: it spells out the special token {token!r} at byte {at}"
                     )
+
+
+def _without_specials(document: dict[str, Any], special_tokens: dict[str, int]) -> dict[str, Any]:
+    """A tokenizer for which special tokens are text.
+
+    Their pieces are in the vocabulary, where the model itself would find them; so they get a
+    spelling that no text can know.
+    """
+    model, secret = document["model"], token_hex(16)
+    hidden = {token: secret + token for token in special_tokens if token != model.get("unk_token")}
+    vocab = model["vocab"]
+    if isinstance(vocab, dict):
+        spelled: Any = {hidden.get(piece, piece): i for piece, i in vocab.items()}
+    else:
+        spelled = [[hidden.get(piece, piece), score] for piece, score in vocab]
+    added = [token for token in document["added_tokens"] if not token["special"]]
+    return {**document, "added_tokens": added, "model": {**model, "vocab": spelled}}
 
 
 def _untrained(model: WrappedModel) -> tokenizers.Tokenizer:
