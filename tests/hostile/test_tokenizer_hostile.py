@@ -101,7 +101,9 @@ def test_a_file_changed_at_random_loads_or_is_refused_by_name(tmp_path_factory, 
             theirs = tokenizers.Tokenizer.from_file(str(file))
         except Exception:
             return
-        if not tok._stripping and document.get("truncation") is None:
+        # an added token that is not in the vocabulary gets the next free id there, whatever its own
+        renumbered = any(theirs.token_to_id(t) != i for t, i in tok.special_tokens.items())
+        if not (tok._stripping or renumbered or document.get("truncation")):
             assert ids == theirs.encode(TEXT, add_special_tokens=False).ids
     else:
         with contextlib.suppress(CoreError):
