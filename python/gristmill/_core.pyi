@@ -20,6 +20,7 @@ __all__ = [
     "exact_duplicates",
     "exact_duplicates_in_files",
     "find_pii",
+    "merges_of_ranks",
     "minhash_signatures",
     "near_duplicates",
     "near_duplicates_in_files",
@@ -81,12 +82,15 @@ class BpeEncoder:
         *,
         ignore_merges: bool = False,
         add_prefix_space: bool = False,
+        tied: bool = False,
     ) -> BpeEncoder: ...
     def words(self, text: str) -> list[str]: ...
     def encode(self, text: str, specials: str) -> list[int]: ...
     def encode_batch(self, texts: pa.Table, specials: str, threads: int) -> Batches: ...
     def count_batch(self, texts: pa.Table, specials: str, threads: int) -> Batches: ...
     def decode(self, ids: list[int], skip_special_tokens: bool) -> bytes: ...
+
+def merges_of_ranks(tokens: list[bytes | None]) -> tuple[list[tuple[int, int, int]], bool]: ...
 
 # ---- end bpe.rs ----
 

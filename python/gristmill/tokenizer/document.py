@@ -7,44 +7,18 @@ one printable character, in the alphabet that GPT-2 introduced.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from gristmill.errors import FormatError, RecipeError
+from gristmill.tokenizer.patterns import PATTERNS, named
 
 Merges: TypeAlias = list[tuple[int, int, int]]
 """Left and right token, and what they become; the place in the list is the rank."""
 
 END_OF_TEXT = "<|endoftext|>"
 
-_LLAMA3 = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|"
-    r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-_O200K = (
-    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
-    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?|"
-    r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-PATTERNS = {
-    "gpt2": r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
-    # tiktoken writes `\p{N}{1,3}+` and `\s++$`; Oniguruma reads those as a repeated group and as
-    # the end of a line, so the same language is spelled without them
-    "cl100k": r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}|"
-    r" ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++(?![\s\S])|\s*[\r\n]|\s+(?!\S)|\s",
-    "o200k": _O200K,
-    "llama3": _LLAMA3,
-    "qwen2": _LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}"),
-}
-"""The regular expressions, in Oniguruma's syntax, that ``tokenizer.json`` carries."""
-
-_SPELLINGS = {regex: name for name, regex in PATTERNS.items()} | {
-    r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+": "gpt2",
-    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}|"
-    r" ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+": "llama3",
-}
 _END_TOKENS = (END_OF_TEXT, "<|end_of_text|>", "<|eot_id|>", "<|im_end|>", "</s>", "<eos>")
 
 
@@ -69,6 +43,7 @@ def spell(token: bytes) -> str:
 
 
 def _unspell(token: str) -> bytes:
+    """The bytes of a spelled token; `UnicodeEncodeError` for a lone surrogate."""
     try:
         return token.translate(_TO_BYTES).encode("latin-1")
     except UnicodeEncodeError:
@@ -87,7 +62,7 @@ class Parts:
         self.pattern = self._pattern(document.get("pre_tokenizer"))
         self.ignore_merges = bool(model.get("ignore_merges"))
         vocab = self._section(model, "vocab", dict)
-        self.added = [self._added(t, vocab) for t in document.get("added_tokens") or []]
+        self.added = self._added_tokens(document.get("added_tokens"), vocab)
         self.tokens = self._tokens(vocab)
         self.merges = self._merges(self._section(model, "merges", list), vocab)
 
@@ -102,26 +77,29 @@ class Parts:
 
     def _check_model(self, model: dict[str, Any]) -> None:
         if model.get("type", "BPE") != "BPE":
-            raise self._refused(f"model type {model['type']!r} is not supported; only BPE is")
+            raise self._refused(
+                f"model type {_shown(model['type'])} is not supported; BPE, "
+                "WordPiece and Unigram are"
+            )
         for key in ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"):
             if model.get(key):
                 raise self._refused(
-                    f"{key} = {model[key]!r} is not supported; a byte-level BPE has none"
+                    f"{key} = {_shown(model[key])} is not supported; a byte-level BPE has none"
                 )
 
-    def _normalizer(self, normalizer: dict[str, Any] | None) -> bool:
-        kinds = [step.get("type") for step in _steps(normalizer, "normalizers")]
+    def _normalizer(self, normalizer: Any) -> bool:
+        kinds = [step.get("type") for step in self._steps(normalizer, "normalizers")]
         if kinds in ([], ["NFC"]):
             return bool(kinds)
-        raise self._refused(f"normalizer {kinds} is not supported; only NFC or none is")
+        raise self._refused(f"normalizer {_shown(kinds)} is not supported; only NFC or none is")
 
-    def _pattern(self, pre_tokenizer: dict[str, Any] | None) -> str:
-        steps = _steps(pre_tokenizer, "pretokenizers")
+    def _pattern(self, pre_tokenizer: Any) -> str:
+        steps = self._steps(pre_tokenizer, "pretokenizers")
         kinds = [step.get("type") for step in steps]
         if kinds not in (["ByteLevel"], ["Split", "ByteLevel"]):
             raise self._refused(
-                f"pre-tokenizer {kinds} is unknown; ['ByteLevel'] and ['Split', 'ByteLevel'] are "
-                "supported"
+                f"pre-tokenizer {_shown(kinds)} is unknown; ['ByteLevel'] and "
+                "['Split', 'ByteLevel'] are supported"
             )
         own_regex = steps[-1].get("use_regex", True)
         self.add_prefix_space = bool(steps[-1].get("add_prefix_space"))
@@ -130,40 +108,74 @@ class Parts:
         if kinds == ["Split", "ByteLevel"] and not own_regex and not self.add_prefix_space:
             return self._split_pattern(steps[0])
         raise self._refused(
-            f"pre-tokenizer {json.dumps(steps)} is not supported in this combination"
+            f"pre-tokenizer {_shown(steps)} is not supported in this combination; a Split with "
+            "use_regex and add_prefix_space false, or use_regex true alone, is"
         )
 
     def _split_pattern(self, split: dict[str, Any]) -> str:
-        regex = split.get("pattern", {}).get("Regex")
+        regex = self._section(self._section(split, "pattern", dict), "Regex", str)
+        name = named(regex)
         way = (split.get("behavior"), bool(split.get("invert")))
-        if regex not in _SPELLINGS or way not in (("Isolated", False), ("Removed", True)):
-            raise self._refused(
-                f"pre-tokenizer pattern {regex!r} ({way[0]}) is unknown; known are the patterns of "
-                + ", ".join(PATTERNS)
-            )
-        return _SPELLINGS[regex]
+        # the published patterns leave no text between their matches
+        if way == ("Isolated", False) or (way == ("Removed", True) and name in PATTERNS):
+            return name
+        raise self._refused(
+            f"a Split on {_shown(regex)} with behavior {_shown(way[0])} and invert {way[1]} is not "
+            "supported; Isolated without invert is"
+        )
 
-    def _added(self, token: dict[str, Any], vocab: dict[str, int]) -> dict[str, Any]:
+    def _steps(self, section: Any, key: str) -> list[dict[str, Any]]:
+        """The steps of a normalizer or pre-tokenizer, whether it is a sequence or not."""
+        if section is None:
+            return []
+        steps: list[Any] = [section]
+        if isinstance(section, dict) and section.get("type") == "Sequence":
+            steps = self._section(section, key, list)
+        for step in steps:
+            if not isinstance(step, dict):
+                raise self._refused(f"a step of {key} is an object, not {_shown(step)}")
+        return steps
+
+    def _added_tokens(self, listed: Any, vocab: dict[str, Any]) -> list[dict[str, Any]]:
+        if listed is not None and not isinstance(listed, list):
+            raise self._refused(f"'added_tokens' is no list, but {_shown(listed)}")
+        added: dict[str, dict[str, Any]] = {}
+        for token in listed or []:
+            checked = self._added(token, vocab)
+            first = added.setdefault(checked["content"], checked)
+            if first["id"] != checked["id"]:
+                raise self._refused(
+                    f"added token {checked['content']!r} is there twice, with the ids "
+                    f"{first['id']} and {checked['id']}"
+                )
+        return list(added.values())
+
+    def _added(self, token: Any, vocab: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(token, dict):
+            raise self._refused(f"an added token is an object, not {_shown(token)}")
         content, token_id = token.get("content"), token.get("id")
         if not isinstance(content, str) or not self._is_id(token_id) or not content:
-            raise self._refused(f"added token {token!r} needs an id and a content")
+            raise self._refused(f"added token {_shown(token)} needs an id and a content")
         if vocab.get(content, token_id) != token_id:
             raise self._refused(
-                f"added token {content!r} has id {token_id}, the vocabulary says {vocab[content]}"
+                f"added token {content!r} has id {token_id}, the vocabulary says "
+                f"{_shown(vocab[content])}"
             )
-        token = {**token, "special": bool(token.get("special"))}
-        if is_stripping(token) and not token["special"]:
+        checked: dict[str, Any] = {**token, "special": bool(token.get("special"))}
+        if is_stripping(checked) and not checked["special"]:
             raise self._refused(
                 f"added token {content!r} has lstrip, rstrip or single_word, which is not supported"
             )
-        return token
+        return checked
 
     def _tokens(self, vocab: dict[str, int]) -> list[bytes | None]:
         added = {token["content"]: token["id"] for token in self.added}
         ids = [*vocab.values(), *added.values()]
         for token_id in ids:
             if not self._is_id(token_id):
-                raise self._refused(f"token id {token_id!r} is not a number from 0 to 2^32 - 2")
+                raise self._refused(
+                    f"token id {_shown(token_id)} is not a number from 0 to 2^32 - 2"
+                )
         size = max(ids, default=-1) + 1
         if size > 4 * len(ids) + 2**16:
             raise self._refused(f"the largest token id is {size - 1}, for {len(ids)} tokens")
@@ -173,29 +185,36 @@ class Parts:
                 raise self._refused(
                     f"token id {token_id} is given twice, the second time to {token!r}"
                 )
-            tokens[token_id] = _unspell(token)
+            tokens[token_id] = self._bytes(token, _unspell)
         for token, token_id in added.items():
             if token not in vocab and tokens[token_id] is not None:
                 raise self._refused(
                     f"token id {token_id} is given twice, the second time to {token!r}"
                 )
-            tokens[token_id] = token.encode()
+            tokens[token_id] = self._bytes(token, str.encode)
         return tokens
+
+    def _bytes(self, token: str, spelled: Callable[[str], bytes]) -> bytes:
+        try:
+            return spelled(token)
+        except UnicodeEncodeError:
+            raise self._refused(f"token {_shown(token)} holds a lone surrogate") from None
 
     def _merges(self, merges: list[Any], vocab: dict[str, int]) -> Merges:
         found = []
         for rank, merge in enumerate(merges):
-            parts = merge.split(" ") if isinstance(merge, str) else merge
             try:
-                left, right = parts
+                left, right = _pair(merge)
                 found.append((vocab[left], vocab[right], vocab[left + right]))
             except KeyError as error:
                 raise self._refused(
-                    f"merge {rank} ({merge!r}) needs the token {error.args[0]!r}, which the "
-                    "vocabulary does not have"
+                    f"merge {rank} ({_shown(merge)}) needs the token {_shown(error.args[0])}, "
+                    "which the vocabulary does not have"
                 ) from None
             except (TypeError, ValueError):
-                raise self._refused(f"merge {rank} ({merge!r}) is not a pair of tokens") from None
+                raise self._refused(
+                    f"merge {rank} ({_shown(merge)}) is not a pair of tokens"
+                ) from None
         return found
 
     @staticmethod
@@ -203,11 +222,27 @@ class Parts:
         return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**32 - 1
 
 
-def _steps(section: dict[str, Any] | None, key: str) -> list[dict[str, Any]]:
-    """The steps of a normalizer or pre-tokenizer, whether it is a sequence or not."""
-    if section is None:
-        return []
-    return list(section[key]) if section.get("type") == "Sequence" else [section]
+def _shown(value: object) -> str:
+    """A value of a file, in a message; cut, for it may be huge."""
+    try:
+        text = repr(value)
+    except RecursionError:
+        return "a deeply nested value"
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
+def _pair(merge: Any) -> list[Any]:
+    if isinstance(merge, str):
+        return merge.split(" ")
+    if isinstance(merge, list):
+        return merge
+    raise TypeError
+
+
+def model_type(document: dict[str, Any]) -> object:
+    """The model that a ``tokenizer.json`` names, if it names one."""
+    model = document.get("model")
+    return model.get("type") if isinstance(model, dict) else None
 
 
 def is_stripping(token: dict[str, Any]) -> bool:
@@ -217,18 +252,32 @@ def is_stripping(token: dict[str, Any]) -> bool:
 
 def end_token(config: dict[str, Any], special_tokens: dict[str, int]) -> str | None:
     """The token that ends a document: the one the configuration names, else a usual one."""
-    named = config.get("eos_token")
-    named = named.get("content") if isinstance(named, dict) else named
-    known = [token for token in (named, *_END_TOKENS) if token in special_tokens]
+    chosen = config.get("eos_token")
+    chosen = chosen.get("content") if isinstance(chosen, dict) else chosen
+    first = [chosen] if isinstance(chosen, str) else []
+    known = [token for token in (*first, *_END_TOKENS) if token in special_tokens]
     return known[0] if known else next(iter(special_tokens), None)
 
 
 def document_of(
-    tokens: list[bytes], merges: Merges, special_tokens: list[str], pattern: str
+    tokens: Sequence[bytes | None],
+    merges: Merges,
+    special_tokens: Mapping[str, int],
+    pattern: str,
+    *,
+    ignore_merges: bool = False,
 ) -> dict[str, Any]:
-    """The ``tokenizer.json`` of a trained vocabulary, in the shape of GPT-2's or Llama 3's."""
-    n_specials = len(special_tokens)
-    spelled = [*special_tokens, *map(spell, tokens[n_specials:])]
+    """The ``tokenizer.json`` of a vocabulary, in the shape of GPT-2's or Llama 3's.
+
+    `tokens` are by id, None where there is none; special tokens may be among them or not. In the
+    vocabulary they always are, for `tokenizers` gives others the next free ids.
+    """
+    special_ids = {token_id: token for token, token_id in special_tokens.items()}
+    spelled = {
+        i: special_ids.get(i) or spell(token)
+        for i, token in enumerate(tokens)
+        if token is not None
+    }
     byte_level = {
         "type": "ByteLevel",
         "add_prefix_space": False,
@@ -237,7 +286,7 @@ def document_of(
     }
     split = {
         "type": "Split",
-        "pattern": {"Regex": PATTERNS[pattern]},
+        "pattern": {"Regex": PATTERNS.get(pattern, pattern)},
         "behavior": "Isolated",
         "invert": False,
     }
@@ -248,7 +297,7 @@ def document_of(
         "padding": None,
         "added_tokens": [
             {"id": i, "content": token, **flags, "special": True}
-            for i, token in enumerate(special_tokens)
+            for token, i in special_tokens.items()
         ],
         "normalizer": None,
         "pre_tokenizer": byte_level
@@ -264,8 +313,8 @@ def document_of(
             "end_of_word_suffix": None,
             "fuse_unk": False,
             "byte_fallback": False,
-            "ignore_merges": False,
-            "vocab": {token: i for i, token in enumerate(spelled)},
+            "ignore_merges": ignore_merges,
+            "vocab": {**special_tokens, **{token: i for i, token in spelled.items()}},
             "merges": [f"{spelled[left]} {spelled[right]}" for left, right, _ in merges],
         },
     }
@@ -288,11 +337,12 @@ def read_json(file: Path) -> dict[str, Any]:
     """Read a JSON object; a missing file is a `RecipeError`, a damaged one a `FormatError`."""
     try:
         content = json.loads(file.read_bytes())
-    except FileNotFoundError:
+    except OSError as error:
         raise RecipeError(
-            f"there is no tokenizer at {file}; `gristmill tokenizer train` makes one"
+            f"there is no tokenizer at {file}: {error.strerror}; `gristmill tokenizer train` makes "
+            "one"
         ) from None
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise FormatError(f"{file}: not JSON, or only a part of it: {error}") from None
     if not isinstance(content, dict):
         raise FormatError(f"{file}: expected a JSON object, got {type(content).__name__}")

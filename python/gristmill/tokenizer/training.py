@@ -22,6 +22,7 @@ from gristmill.tokenizer.document import (
     document_of,
     spell,
 )
+from gristmill.tokenizer.patterns import resolved
 
 if TYPE_CHECKING:
     from gristmill.tokenizer import Tokenizer
@@ -52,7 +53,7 @@ def train(
     if isinstance(special_tokens, str):
         raise TypeError("special_tokens is a list of tokens, got a single string")
     specials = _special_tokens(special_tokens, base)
-    parts = None if base is None else Parts(base._document, "vocabulary to extend")
+    parts = None if base is None else _to_extend(base)
     trainer = _core.BpeTrainer(
         _pattern(pattern, parts),
         vocab_size,
@@ -67,10 +68,19 @@ def train(
             trainer.add(portion, threads)
     tokens, merges = _learn(trainer, vocab_size, parts)
     if base is None or parts is None:
-        return document_of(tokens, merges, specials, pattern or "gpt2"), config_of(specials)
+        ids = {token: token_id for token_id, token in enumerate(specials)}
+        return document_of(tokens, merges, ids, _pattern(pattern, None)), config_of(specials)
     return _extended(base._document, parts, tokens, merges, specials), config_of(
         [*base.special_tokens, *specials]
     ) | base._config
+
+
+def _to_extend(base: Tokenizer) -> Parts:
+    if type(base).__name__ != "Tokenizer" or base._tied:
+        raise ValueError(
+            f"{base!r} cannot be extended; only a byte-level BPE can whose tokens have one merge each"
+        )
+    return Parts(base._document, "vocabulary to extend")
 
 
 def _special_tokens(wanted: Sequence[str] | None, base: Tokenizer | None) -> list[str]:
@@ -81,8 +91,8 @@ def _special_tokens(wanted: Sequence[str] | None, base: Tokenizer | None) -> lis
 
 def _pattern(pattern: str | None, parts: Parts | None) -> str:
     if parts is None:
-        return pattern or "gpt2"
-    if pattern not in (None, parts.pattern):
+        return resolved(pattern or "gpt2")
+    if pattern is not None and resolved(pattern) != parts.pattern:
         raise ValueError(
             f"pattern = {pattern!r} is not allowed: the vocabulary to extend cuts words by "
             f"{parts.pattern!r}; leave the pattern out"

@@ -7,6 +7,7 @@ use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType, Field};
 use gristmill_core::bpe::encode::{AddedToken, Encoded, Encoder, Options, Specials};
 use gristmill_core::bpe::pretokenize::Pattern;
+use gristmill_core::bpe::ranks;
 use gristmill_core::bpe::train::{self, Base, Learner, Trainer};
 use gristmill_core::bpe::vocab::{Merge, Vocabulary};
 use pyo3::exceptions::PyValueError;
@@ -112,7 +113,8 @@ pub struct PyBpeEncoder(Encoder);
 #[pymethods]
 impl PyBpeEncoder {
     #[new]
-    #[pyo3(signature = (tokens, merges, added, pattern, *, ignore_merges=false, add_prefix_space=false))]
+    #[pyo3(signature = (tokens, merges, added, pattern, *, ignore_merges=false, add_prefix_space=false, tied=false))]
+    #[expect(clippy::too_many_arguments, reason = "keywords for Python")]
     fn new(
         py: Python<'_>,
         tokens: Vec<Option<Vec<u8>>>,
@@ -121,6 +123,7 @@ impl PyBpeEncoder {
         pattern: &str,
         ignore_merges: bool,
         add_prefix_space: bool,
+        tied: bool,
     ) -> PyResult<Self> {
         let added: Vec<_> = added
             .into_iter()
@@ -129,7 +132,7 @@ impl PyBpeEncoder {
         error::leave(py, || {
             let pattern = Pattern::from_name(pattern)?;
             let ids: Vec<u32> = added.iter().map(|token| token.id).collect();
-            let vocab = Vocabulary::new(&tokens, &merges, &ids)?;
+            let vocab = Vocabulary::with_ties(&tokens, &merges, &ids, tied)?;
             Encoder::new(vocab, Options { pattern, ignore_merges, add_prefix_space }, added)
         })
         .map(Self)
@@ -185,6 +188,15 @@ impl PyBpeEncoder {
         let bytes = self.0.decode(&ids, skip_special_tokens).map_err(error::to_py)?;
         Ok(PyBytes::new(py, &bytes))
     }
+}
+
+/// The merges behind a tiktoken rank file, and whether each token is made by one of its own.
+#[pyfunction]
+pub fn merges_of_ranks(
+    py: Python<'_>,
+    tokens: Vec<Option<Vec<u8>>>,
+) -> PyResult<(Vec<Merge>, bool)> {
+    error::leave(py, || ranks::merges(&tokens))
 }
 
 /// A list array over the encoder's own buffer; with 64-bit offsets when there are 2^31 ids or more.

@@ -23,7 +23,7 @@ mod _core {
 
     // ---- bpe.rs ----
     #[pymodule_export]
-    use crate::bpe::{PyBpeEncoder, PyBpeTrainer};
+    use crate::bpe::{PyBpeEncoder, PyBpeTrainer, merges_of_ranks};
 
     // ---- dedup.rs ----
     #[pymodule_export]

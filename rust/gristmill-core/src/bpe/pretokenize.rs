@@ -8,7 +8,10 @@
 mod machines;
 mod window;
 
+use std::sync::Arc;
+
 use self::window::{Classes, WINDOW};
+use super::custom::Custom;
 use crate::simd::Simd;
 use crate::{Error, Result};
 
@@ -17,8 +20,8 @@ pub(super) const WORDS: usize = 256;
 /// After so many bytes no further word is cut, so that distances fit 32 bits.
 const MOST_BYTES: usize = 1 << 30;
 
-/// A published way to cut text into words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A way to cut text into words.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pattern {
     /// GPT-2; also `tokenizers`' `ByteLevel`.
     Gpt2,
@@ -30,41 +33,48 @@ pub enum Pattern {
     Llama3,
     /// Qwen 2 and 3: as Llama 3, with digits one by one.
     Qwen2,
+    /// An expression of the user's, slower.
+    Custom(Arc<Custom>),
 }
 
 impl Pattern {
-    /// Every pattern.
+    /// Every published pattern.
     pub const ALL: [Self; 5] = [Self::Gpt2, Self::Cl100k, Self::O200k, Self::Llama3, Self::Qwen2];
 
-    /// The name used in recipes and on the command line.
-    pub fn name(self) -> &'static str {
+    /// The name used in recipes and on the command line, or the expression.
+    pub fn name(&self) -> &str {
         match self {
             Self::Gpt2 => "gpt2",
             Self::Cl100k => "cl100k",
             Self::O200k => "o200k",
             Self::Llama3 => "llama3",
             Self::Qwen2 => "qwen2",
+            Self::Custom(custom) => custom.source(),
         }
     }
 
-    /// The pattern of a name.
+    /// The pattern of a name, or of a regular expression.
     ///
     /// # Errors
     ///
-    /// [`Error::Parameter`] when there is no such pattern.
+    /// [`Error::Parameter`] when there is no such pattern, and for what [`Custom::new`] refuses.
     pub fn from_name(name: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|pattern| pattern.name() == name).ok_or_else(|| {
-            Error::Parameter {
+        if let Some(pattern) = Self::ALL.into_iter().find(|pattern| pattern.name() == name) {
+            return Ok(pattern);
+        }
+        if name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_')) {
+            return Err(Error::Parameter {
                 name: "pattern",
                 value: format!("{name:?}"),
-                allowed: "gpt2, cl100k, o200k, llama3 or qwen2",
-            }
-        })
+                allowed: "gpt2, cl100k, o200k, llama3 or qwen2, or a regular expression",
+            });
+        }
+        Ok(Self::Custom(Arc::new(Custom::new(name)?)))
     }
 
     /// Call `word` with the start and end of every word of `text`, in order.
     #[inline]
-    pub fn split(self, text: &str, mut word: impl FnMut(usize, usize)) {
+    pub fn split(&self, text: &str, mut word: impl FnMut(usize, usize)) {
         let mut ends = [0; WORDS];
         let (mut start, mut at) = (0, 0);
         while at < text.len() {
@@ -81,7 +91,7 @@ impl Pattern {
     /// last of them ends. The ends are distances from `at`; one word at least is found.
     #[inline]
     pub(super) fn ends(
-        self,
+        &self,
         simd: Simd,
         text: &[u8],
         at: usize,
@@ -101,19 +111,19 @@ impl Pattern {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx512f,avx512bw,bmi1,bmi2,lzcnt,popcnt")]
-    fn ends_avx512(self, text: &[u8], at: usize, ends: &mut [u32; WORDS]) -> (usize, usize) {
+    fn ends_avx512(&self, text: &[u8], at: usize, ends: &mut [u32; WORDS]) -> (usize, usize) {
         self.ends_by_window(text, at, ends, |window| window::x86::avx512(window))
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    fn ends_avx2(self, text: &[u8], at: usize, ends: &mut [u32; WORDS]) -> (usize, usize) {
+    fn ends_avx2(&self, text: &[u8], at: usize, ends: &mut [u32; WORDS]) -> (usize, usize) {
         self.ends_by_window(text, at, ends, |window| window::x86::avx2(window))
     }
 
     #[inline(always)]
     fn ends_by_window(
-        self,
+        &self,
         text: &[u8],
         at: usize,
         ends: &mut [u32; WORDS],
@@ -134,21 +144,25 @@ impl Pattern {
                 by_window(text, at, ends, classes, window::cl100k::<1>, machine)
             }
             Self::O200k => by_window(text, at, ends, classes, window::o200k, machines::o200k),
+            Self::Custom(_) => self.ends_by_machine(text, at, ends),
         }
     }
 
-    fn ends_by_machine(self, text: &[u8], at: usize, ends: &mut [u32; WORDS]) -> (usize, usize) {
+    fn ends_by_machine(&self, text: &[u8], at: usize, ends: &mut [u32; WORDS]) -> (usize, usize) {
         match self {
             Self::Gpt2 => by_machine(text, at, ends, machines::gpt2),
             Self::Cl100k => by_machine(text, at, ends, machines::cl100k::<3, true>),
             Self::Llama3 => by_machine(text, at, ends, machines::cl100k::<3, false>),
             Self::Qwen2 => by_machine(text, at, ends, machines::cl100k::<1, false>),
             Self::O200k => by_machine(text, at, ends, machines::o200k),
+            Self::Custom(custom) => {
+                by_machine(text, at, ends, |text, start| custom.end_of_word(text, start))
+            }
         }
     }
 
     /// The words of `text`.
-    pub fn words(self, text: &str) -> Vec<&str> {
+    pub fn words<'t>(&self, text: &'t str) -> Vec<&'t str> {
         let mut words = Vec::new();
         self.split(text, |start, end| words.push(&text[start..end]));
         words

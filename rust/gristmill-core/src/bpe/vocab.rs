@@ -41,6 +41,21 @@ impl Vocabulary {
     /// [`Error::Format`] when a byte has no token, or a merge names an unknown token, joins an empty
     /// one, or its result is not its two parts (which also rules out cycles).
     pub fn new(tokens: &[Option<Vec<u8>>], merges: &[Merge], added: &[u32]) -> Result<Self> {
+        Self::with_ties(tokens, merges, added, false)
+    }
+
+    /// As [`Vocabulary::new`]; when `tied`, neighbouring merges to one token have one rank, as in
+    /// tiktoken, which ranks the result and not the pair.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vocabulary::new`].
+    pub fn with_ties(
+        tokens: &[Option<Vec<u8>>],
+        merges: &[Merge],
+        added: &[u32],
+        tied: bool,
+    ) -> Result<Self> {
         if tokens.len() > MAX_VOCAB_SIZE {
             return Err(refused(format!(
                 "the largest token id is {}; at most {} is allowed",
@@ -56,7 +71,8 @@ impl Vocabulary {
             bytes.extend_from_slice(token.as_deref().unwrap_or_default());
             starts.push(bytes.len());
         }
-        Ok(Self { bytes, starts, merges: MergeTable::new(tokens.len(), &byte_ids, merges), byte_ids })
+        let merges = MergeTable::new(tokens.len(), &byte_ids, merges, tied);
+        Ok(Self { bytes, starts, byte_ids, merges })
     }
 
     /// The number of ids, gaps included.
@@ -163,7 +179,7 @@ struct MergeTable {
 const FREE: u64 = u64::MAX;
 
 impl MergeTable {
-    fn new(n_tokens: usize, byte_ids: &[u32; 256], merges: &[Merge]) -> Self {
+    fn new(n_tokens: usize, byte_ids: &[u32; 256], merges: &[Merge], tied: bool) -> Self {
         let size = (merges.len() * 2).next_power_of_two().max(2);
         let mut table = Self {
             slots: vec![FREE; size],
@@ -172,7 +188,11 @@ impl MergeTable {
             partners: vec![0; n_tokens],
             of_bytes: Vec::new(),
         };
-        for (rank, &(left, right, _)) in (0..).zip(merges) {
+        let (mut rank, mut last) = (0, NONE);
+        for (i, &(left, right, result)) in (0..).zip(merges) {
+            if !tied || result != last {
+                (rank, last) = (i, result);
+            }
             let slot = table.slot(pair(left, right));
             table.slots[slot] = pair(left, right) << RANK_BITS | rank; // the last of equals counts
             table.partners[left as usize] |= partner(right);
