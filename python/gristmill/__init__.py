@@ -34,6 +34,7 @@ from gristmill.filters.quality import quality_signals
 from gristmill.pii import find_pii, scrub_pii
 from gristmill.shards.stream import ShardStream
 from gristmill.tokenizer import Tokenizer
+from gristmill.tokenizer.comparison import compare_tokenizers
 from gristmill.train import train
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "__version__",
     "build",
     "calibrate_near_duplicates",
+    "compare_tokenizers",
     "evaluate",
     "exact_duplicate_tokens",
     "exact_duplicates",

@@ -16,9 +16,11 @@ import pyarrow.compute as pc
 
 from gristmill._core import xxh3_64_each
 from gristmill.progress import progress
+from gristmill.schema import DOCUMENT
 from gristmill.sources.base import Source
 
-_SCHEMA = pa.schema([pa.field("hash", pa.uint64()), pa.field("text", pa.large_string())])
+_KEPT = [DOCUMENT.field(name) for name in ("text", "source", "metadata")]
+_SCHEMA = pa.schema([pa.field("hash", pa.uint64(), nullable=False), *_KEPT])
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +28,19 @@ class Sample:
     """Some documents of all.
 
     Attributes:
-        texts: The texts of the sample, large_string.
+        rows: Their columns ``text``, ``source`` and ``metadata``.
         documents: How many documents were read.
         bad: How many records were none.
     """
 
-    texts: pa.ChunkedArray
+    rows: pa.Table
     documents: int
     bad: int
+
+    @property
+    def texts(self) -> pa.ChunkedArray:
+        """The texts of the sample, large_string."""
+        return self.rows["text"]
 
 
 def sample_texts(sources: Sequence[Source], size: int, seed: int = 0) -> Sample:
@@ -52,13 +59,13 @@ def sample_texts(sources: Sequence[Source], size: int, seed: int = 0) -> Sample:
                         held = _smallest(held, size)
                         highest = held["hash"][size - 1]
                     advance(len(batch.docs))
-    return Sample(_smallest(held, size)["text"], documents, bad)
+    return Sample(_smallest(held, size).drop_columns(["hash"]), documents, bad)
 
 
 def _hashed(docs: pa.Table, seed: int) -> pa.Table:
     keys = pc.binary_join_element_wise(str(seed), docs["id"].cast(pa.string()), ":")
     hashes = pa.table(xxh3_64_each(pa.table({"key": keys})))["digest"]
-    return pa.table([hashes, docs["text"].cast(pa.large_string())], schema=_SCHEMA)
+    return pa.table([hashes, *(docs[field.name] for field in _KEPT)], schema=_SCHEMA)
 
 
 def _smallest(rows: pa.Table, size: int) -> pa.Table:
