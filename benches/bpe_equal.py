@@ -12,7 +12,6 @@ it, and makes the exit code 1.
 from __future__ import annotations
 
 import argparse
-import base64
 import json
 import multiprocessing
 import os
@@ -277,26 +276,12 @@ def sample_of(texts: Iterator[str]) -> Iterator[str]:
         yield text
 
 
-def from_ranks(path: str, pattern: str) -> gm.Tokenizer:
-    """The tokenizer of a tiktoken file: every cut of a token into two others is a merge."""
-    lines = (line.split() for line in Path(path).read_bytes().splitlines() if line)
-    ranks = {base64.b64decode(token): int(rank) for token, rank in lines}
-    tokens = sorted(ranks, key=ranks.__getitem__)
-    merges = [
-        (ranks[token[:cut]], ranks[token[cut:]], ranks[token])
-        for token in tokens
-        for cut in range(1, len(token))
-        if token[:cut] in ranks and token[cut:] in ranks
-    ]
-    return gm.Tokenizer(document_of(tokens, merges, [], pattern), {}, path)
-
-
 def every_pair(pattern: str) -> gm.Tokenizer:
     """A vocabulary in which every two bytes are a token."""
     pairs = list(product(range(256), repeat=2))
     tokens = [bytes([byte]) for byte in range(256)] + [bytes(pair) for pair in pairs]
     merges = [(*pair, 256 + at) for at, pair in enumerate(pairs)]
-    return gm.Tokenizer(document_of(tokens, merges, [], pattern), {}, "every pair")
+    return gm.Tokenizer(document_of(tokens, merges, {}, pattern), {}, "every pair")
 
 
 def vocabularies(folder: Path, sample: list[str], ranks: list[str]) -> list[Path]:
@@ -307,7 +292,8 @@ def vocabularies(folder: Path, sample: list[str], ranks: list[str]) -> list[Path
     } | {folder / f"{pattern}, pairs": every_pair(pattern) for pattern in PATTERNS}
     for given in ranks:
         pattern, _, path = given.partition("=")
-        made[folder / f"{pattern}, {Path(path).name}"] = from_ranks(path, pattern)
+        loaded = gm.Tokenizer.load(path, pattern=pattern, special_tokens={})
+        made[folder / f"{pattern}, {Path(path).name}"] = loaded
     for place, tokenizer in made.items():
         tokenizer.save(place)
     return list(made)

@@ -130,9 +130,7 @@ def train_gigabpe(folder: Path, setting: dict[str, Any]) -> Callable[[], int]:
 
     files = [str(folder / "train.txt")]
     return lambda: len(
-        train_bpe(
-            files, setting["vocab_size"], special_tokens=["<|endoftext|>"], threads=1
-        )[1]
+        train_bpe(files, setting["vocab_size"], special_tokens=["<|endoftext|>"], threads=1)[1]
     )
 
 

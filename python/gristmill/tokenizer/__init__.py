@@ -53,6 +53,9 @@ class Tokenizer:
     ('slower', 4)
     """
 
+    model: Model = "bpe"
+    """The kind of vocabulary."""
+
     def __init__(
         self, document: dict[str, Any], config: dict[str, Any], where: str, *, tied: bool = False
     ) -> None:

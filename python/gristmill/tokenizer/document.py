@@ -274,9 +274,7 @@ def document_of(
     """
     special_ids = {token_id: token for token, token_id in special_tokens.items()}
     spelled = {
-        i: special_ids.get(i) or spell(token)
-        for i, token in enumerate(tokens)
-        if token is not None
+        i: special_ids.get(i) or spell(token) for i, token in enumerate(tokens) if token is not None
     }
     byte_level = {
         "type": "ByteLevel",

@@ -64,7 +64,7 @@ def train(
         None if parts is None else _kernel_parts(parts),
     )
     for batch in batches:
-        for portion in _portions(as_table(batch) if base is None else base._table(batch)):
+        for portion in _portions(as_table(batch) if base is None else base._table(batch, "strict")):
             trainer.add(portion, threads)
     tokens, merges = _learn(trainer, vocab_size, parts)
     if base is None or parts is None:
@@ -76,7 +76,7 @@ def train(
 
 
 def _to_extend(base: Tokenizer) -> Parts:
-    if type(base).__name__ != "Tokenizer" or base._tied:
+    if base.model != "bpe" or base._tied:
         raise ValueError(
             f"{base!r} cannot be extended; only a byte-level BPE can whose tokens have one merge each"
         )

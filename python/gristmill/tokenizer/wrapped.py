@@ -57,7 +57,7 @@ class WrappedTokenizer(Tokenizer):
     def __init__(self, document: dict[str, Any], config: dict[str, Any], where: str) -> None:
         """Read a parsed ``tokenizer.json`` and ``tokenizer_config.json``."""
         self._document, self._config, self._where, self._tied = document, config, where, False
-        self.model: str = MODELS[document["model"]["type"]]
+        self.model = MODELS[document["model"]["type"]]
         self.pattern = self.model
         self._matching = self._open(document, where)
         added = self._matching.get_added_tokens_decoder()

@@ -260,9 +260,7 @@ impl Table {
             return false;
         }
         let from = ids.len();
-        ids.extend(
-            stored.take(n.div_ceil(2)).flat_map(|pair| [pair as u32, (pair >> 32) as u32]),
-        );
+        ids.extend(stored.take(n.div_ceil(2)).flat_map(|pair| [pair as u32, (pair >> 32) as u32]));
         ids.truncate(from + n);
         true
     }
@@ -355,8 +353,10 @@ fn long_key(word: &[u8]) -> Key {
     last[..rest.len()].copy_from_slice(rest);
     let hash = pairs.iter().chain([&last]).fold(0, |hash, pair| {
         let pair = u128::from_le_bytes(*pair);
-        fold(hash ^ pair as u64 ^ 0x9e37_79b9_7f4a_7c15, (pair >> 64) as u64 ^ 0xd6e8_feb8_6659_fd93)
-            ^ hash.rotate_left(17)
+        fold(
+            hash ^ pair as u64 ^ 0x9e37_79b9_7f4a_7c15,
+            (pair >> 64) as u64 ^ 0xd6e8_feb8_6659_fd93,
+        ) ^ hash.rotate_left(17)
     });
     Key { head: hash, tail: LONG_TAIL | word.len() as u64 }
 }

@@ -212,8 +212,8 @@ pub(super) mod x86 {
     pub fn avx2(window: &[u8; WINDOW]) -> Classes {
         let (halves, _) = window.as_chunks::<32>();
         // SAFETY: each half has 32 bytes; the loads may be unaligned.
-        let halves = [0, 1]
-            .map(|half: usize| unsafe { _mm256_loadu_si256(halves[half].as_ptr().cast()) });
+        let halves =
+            [0, 1].map(|half: usize| unsafe { _mm256_loadu_si256(halves[half].as_ptr().cast()) });
         let bits = |of: [__m256i; 2]| {
             let [low, high] = of.map(|half| _mm256_movemask_epi8(half) as u32);
             u64::from(low) | u64::from(high) << 32
