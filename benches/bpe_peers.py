@@ -31,7 +31,7 @@ CL100K = (
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+|"
     r" ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
 )
-TIKTOKEN_PATTERNS = {"gpt2": GPT2, "cl100k": CL100K}
+PATTERNS = {"gpt2": GPT2, "cl100k": CL100K}
 
 
 def digest(ids: bytes) -> str:
@@ -44,68 +44,58 @@ def of_lists(lists: Sequence[Sequence[int]]) -> bytes:
 
 
 class Side:
-    """One peer: how its texts are prepared, how it encodes them, and the bytes of its ids."""
+    """One peer: how it encodes texts, and the bytes of what it gives."""
 
-    def __init__(self, prepare: Callable[[list[str]], Any], encode: Encode, ids: Encode) -> None:
-        self.prepare, self.encode, self.ids = prepare, encode, ids
-
-
-def same(texts: list[str]) -> list[str]:
-    return texts
+    def __init__(self, encode: Encode, ids: Encode) -> None:
+        self.encode, self.ids = encode, ids
 
 
-def gigatoken(folder: Path, setting: dict[str, Any]) -> Side:
+def gigatoken(folder: Path, pattern: str) -> Side:
     import awkward
     import numpy
     from gigatoken import Tokenizer
 
-    tokenizer = (
-        Tokenizer.from_tiktoken(ranks, setting["pattern"], {})
-        if (ranks := folder / "ranks.tiktoken").exists()
-        else Tokenizer(str(folder / "tokenizer.json"))
-    )
+    tokenizer = Tokenizer.from_tiktoken(folder / "ranks.tiktoken", pattern, {})
 
     def ids(found: Any) -> bytes:
         return numpy.asarray(awkward.flatten(found), numpy.uint32).tobytes()
 
-    return Side(same, lambda texts: tokenizer.encode_batch(texts, parallel=False), ids)
+    return Side(lambda texts: tokenizer.encode_batch(texts, parallel=False), ids)
 
 
-def fastokens(folder: Path, setting: dict[str, Any]) -> Side:
+def fastokens(folder: Path, pattern: str) -> Side:
     from fastokens import Tokenizer
 
-    tokenizer = (
-        Tokenizer.from_tiktoken(str(ranks), TIKTOKEN_PATTERNS[setting["pattern"]], {})
-        if (ranks := folder / "ranks.tiktoken").exists()
-        else Tokenizer.from_file(str(folder / "tokenizer.json"))
-    )
+    if pattern == "gpt2":
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    else:
+        ranks = str(folder / "ranks.tiktoken")
+        tokenizer = Tokenizer.from_tiktoken(ranks, encoding=f"{pattern}_base")
     return Side(
-        same,
         lambda texts: tokenizer.encode_batch_flat(texts, split_special_tokens=True),
         lambda found: found[0],
     )
 
 
-def tokenizers(folder: Path, setting: dict[str, Any]) -> Side:
+def tokenizers(folder: Path, _pattern: str) -> Side:
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.encode_special_tokens = True
     encode = getattr(tokenizer, "encode_batch_fast", None) or tokenizer.encode_batch
-    return Side(same, encode, lambda found: of_lists([one.ids for one in found]))
+    return Side(encode, lambda found: of_lists([one.ids for one in found]))
 
 
-def tiktoken(folder: Path, setting: dict[str, Any]) -> Side:
+def tiktoken(folder: Path, pattern: str) -> Side:
     from tiktoken import Encoding
     from tiktoken.load import load_tiktoken_bpe
 
     encoding = Encoding(
         "bench",
-        pat_str=TIKTOKEN_PATTERNS[setting["pattern"]],
+        pat_str=PATTERNS[pattern],
         mergeable_ranks=load_tiktoken_bpe(str(folder / "ranks.tiktoken")),
         special_tokens={},
     )
-    return Side(same, lambda t: encoding.encode_ordinary_batch(t, num_threads=1), of_lists)
+    return Side(lambda t: encoding.encode_ordinary_batch(t, num_threads=1), of_lists)
 
 
 ENCODE = {
@@ -195,9 +185,8 @@ def encode(side: str, folder: str, core: str) -> dict[str, Any]:
     setting = json.loads((Path(folder) / "setting.json").read_text())
     with open(f"{folder}/texts.jsonl", encoding="utf-8") as file:
         texts = [json.loads(line) for line in file]
-    one = ENCODE[side](Path(folder), setting)
-    given = one.prepare(texts)
-    return passes(one.encode, one.ids, given)
+    one = ENCODE[side](Path(folder), setting["pattern"])
+    return passes(one.encode, one.ids, texts)
 
 
 def passes(encode: Encode, ids: Encode, given: Any) -> dict[str, Any]:

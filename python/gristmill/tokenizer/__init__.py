@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from gristmill import _core
 from gristmill.errors import CoreError, FormatError, RecipeError
 from gristmill.files import write_json
-from gristmill.text import Texts, as_table
+from gristmill.text import Texts, from_kernel
 from gristmill.tokenizer import training
 from gristmill.tokenizer.document import (
     END_OF_TEXT,
@@ -31,7 +31,7 @@ from gristmill.tokenizer.document import (
     read_json,
 )
 from gristmill.tokenizer.offsets import character_offsets
-from gristmill.tokenizer.patterns import PATTERNS, resolved
+from gristmill.tokenizer.patterns import PATTERNS
 from gristmill.tokenizer.texts import Errors, one_text, text_table
 
 __all__ = ["END_OF_TEXT", "PATTERNS", "Errors", "Model", "Specials", "Tokenizer"]
@@ -168,7 +168,7 @@ class Tokenizer:
         if model != "bpe":
             from gristmill.tokenizer.wrapped import WrappedTokenizer
 
-            given = {"pattern": pattern, "max_token_bytes": max_token_bytes}
+            given: dict[str, object] = {"pattern": pattern, "max_token_bytes": max_token_bytes}
             given |= {"sample_bytes": sample_bytes, "extend": extend}
             if taken := [name for name, value in given.items() if value is not None]:
                 raise ValueError(f"{taken[0]} is not for model = {model!r}; leave it out")
@@ -361,7 +361,7 @@ class Tokenizer:
         """
         table = self._table(texts, errors)
         batches = self._encoder.encode_batch(table, self._policy(specials), threads)
-        return _single(pa.table(batches).column("ids"))
+        return _single(from_kernel(batches).column("ids"))
 
     def encode_with_offsets(
         self, text: str | bytes, *, specials: Specials = "text", errors: Errors = "strict"
@@ -414,7 +414,7 @@ class Tokenizer:
         """The number of tokens of each text, ``uint64[n]``, without keeping the ids."""
         table = self._table(texts, errors)
         batches = self._encoder.count_batch(table, self._policy(specials), threads)
-        return _single(pa.table(batches).column("n_tokens"))
+        return _single(from_kernel(batches).column("n_tokens"))
 
     def decode(self, ids: Iterable[int], *, skip_special_tokens: bool = False) -> str:
         """The text of a sequence of ids (a list, an Arrow or numpy array, a tensor).
@@ -449,7 +449,7 @@ class Tokenizer:
         if not self._nfc:
             return table
         column = table.column(0).cast(pa.large_string())
-        return pa.table({"text": pc.utf8_normalize(column, "NFC")})
+        return pa.Table.from_arrays([pc.utf8_normalize(column, "NFC")], ["text"])
 
     def _refuse_displaced(
         self, column: pa.ChunkedArray, texts: Texts | Sequence[bytes], errors: Errors

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 WrappedModel: TypeAlias = Literal["wordpiece", "unigram"]
 
-MODELS = {"WordPiece": "wordpiece", "Unigram": "unigram"}
+MODELS: dict[str, WrappedModel] = {"WordPiece": "wordpiece", "Unigram": "unigram"}
 """The model types of ``tokenizer.json`` that are opened here, and our names of them."""
 
 _UNKNOWN = {"wordpiece": "[UNK]", "unigram": "<unk>"}
