@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{mem, thread};
 
 use crate::{Error, Result};
@@ -52,13 +52,13 @@ pub fn map<S: Send, T: Send>(
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Call `produce(state, i, out)` for `i` in `0..n_tasks` on `threads` threads, and `consume(i, out)`
-/// in order, each as soon as it can be; `out` comes back to be used again.
+/// Call `produce(i, out)` for `i` in `0..n_tasks` on `threads` threads, and `consume(i, out)` in
+/// order; `out` comes back to be used again. One thread at a time consumes all that is ready, and no
+/// other waits for it.
 ///
 /// # Errors
 ///
-/// [`Error::Parameter`] for zero threads; what `consume` returns; of what `produce` returns that of
-/// the first task, after all tasks before it were consumed.
+/// [`Error::Parameter`] for zero threads, and the first error that `produce` or `consume` returns.
 pub fn in_order<T: Default + Send>(
     n_tasks: usize,
     threads: usize,
@@ -73,16 +73,14 @@ pub fn in_order<T: Default + Send>(
         });
     }
     let next = AtomicUsize::new(0);
-    let queue = Mutex::new(Queue { next: 0, waiting: BTreeMap::new(), free: Vec::new(), consume });
+    let line = Line { queue: Mutex::new(Queue::default()), consume: Mutex::new(consume) };
     let work = |out: &mut T| -> Result<()> {
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
             if i >= n_tasks {
                 return Ok(());
             }
-            let done = produce(i, out);
-            let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Err(error) = done.and_then(|()| queue.put(i, out)) {
+            if let Err(error) = produce(i, out).and_then(|()| line.put(i, out)) {
                 next.store(n_tasks, Ordering::Relaxed);
                 return Err(error);
             }
@@ -93,30 +91,52 @@ pub fn in_order<T: Default + Send>(
     on_threads(&mut outs, n_tasks, work).into_iter().collect()
 }
 
-/// What was produced and waits for its turn.
-struct Queue<T, F> {
+/// What was produced waits in a queue for whoever consumes.
+struct Line<T, F> {
+    queue: Mutex<Queue<T>>,
+    consume: Mutex<F>,
+}
+
+#[derive(Default)]
+struct Queue<T> {
     next: usize,
     waiting: BTreeMap<usize, T>,
     free: Vec<T>,
-    consume: F,
+    is_consumed: bool,
 }
 
-impl<T: Default, F: FnMut(usize, &T) -> Result<()>> Queue<T, F> {
-    fn put(&mut self, i: usize, out: &mut T) -> Result<()> {
-        if i != self.next {
-            let empty = self.free.pop().unwrap_or_default();
-            self.waiting.insert(i, mem::replace(out, empty));
+impl<T: Default, F: FnMut(usize, &T) -> Result<()>> Line<T, F> {
+    /// Queue `out`, which becomes an empty one, and consume what is ready unless another does.
+    fn put(&self, i: usize, out: &mut T) -> Result<()> {
+        let mut queue = lock(&self.queue);
+        let empty = queue.free.pop().unwrap_or_default();
+        queue.waiting.insert(i, mem::replace(out, empty));
+        if queue.is_consumed {
             return Ok(());
         }
-        (self.consume)(i, out)?;
-        self.next += 1;
-        while let Some(out) = self.waiting.remove(&self.next) {
-            (self.consume)(self.next, &out)?;
-            self.next += 1;
-            self.free.push(out);
+        queue.is_consumed = true;
+        while let Some((number, out)) = queue.ready() {
+            drop(queue);
+            lock(&self.consume)(number, &out)?;
+            queue = lock(&self.queue);
+            queue.free.push(out);
         }
+        queue.is_consumed = false;
         Ok(())
     }
+}
+
+impl<T> Queue<T> {
+    fn ready(&mut self) -> Option<(usize, T)> {
+        let number = self.next;
+        let out = self.waiting.remove(&number)?;
+        self.next += 1;
+        Some((number, out))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Run `work` on each of the states, the first on the calling thread.
