@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from gristmill import _core
 from gristmill.errors import CoreError, FormatError
 from gristmill.files import write_json
-from gristmill.text import Texts, as_table
+from gristmill.text import Texts, as_table, from_kernel
 from gristmill.tokenizer.document import (
     END_OF_TEXT,
     PATTERNS,
@@ -248,6 +248,28 @@ class Tokenizer:
         """
         batches = self._encoder.encode_batch(self._table(texts), self._policy(specials), threads)
         return _single(pa.table(batches).column("ids"))
+
+    def encode_into(
+        self,
+        packer: _core.Packer,
+        texts: Texts,
+        held_out: pa.Array | pa.ChunkedArray,
+        threads: int = 1,
+    ) -> pa.UInt32Array:
+        """Encode texts straight into rows; no list of their ids is ever made.
+
+        Args:
+            packer: Takes the ids of each text in turn.
+            texts: *n* texts; a special token that is spelled out in one is text.
+            held_out: ``bool[n]``, which of them are for validation.
+            threads: The result is the same for any number.
+
+        Returns:
+            ``uint32[n]``, how many ids each text has.
+        """
+        documents = self._table(texts).append_column("held_out", held_out)
+        found = from_kernel(packer.encode(self._encoder, documents, threads))
+        return _single(found.column("n_tokens"))
 
     def count(
         self, texts: Texts, threads: int = 1, *, specials: Specials = "text"
