@@ -17,6 +17,7 @@ from gristmill.shards.manifest import fingerprint, load, merkle_root
 from gristmill.shards.read import Shards
 from gristmill.shards.verify import verify_shards
 from gristmill.shards.write import write_shards
+from gristmill.tokenizer import Tokenizer
 from packed import ByteTokenizer, documents, rebuild, write
 
 
@@ -45,6 +46,57 @@ def test_the_documents_come_back_token_for_token(tmp_path, docs, vocab_size):
     assert [found[number] for number in range(len(expected))] == expected
     assert manifest["dtype"] == ("uint16" if vocab_size == 257 else "uint32")
     assert verify_shards(tmp_path, deep=True) == []
+
+
+@pytest.mark.parametrize("order", ["shuffled", "corpus"])
+@pytest.mark.parametrize("fit", ["concatenate", "best"])
+def test_every_order_and_fit_gives_the_documents_back(tmp_path, docs, order, fit):
+    """By a tokenizer that goes through lists, and by one whose ids never leave the kernel."""
+    texts = docs.column("text").to_pylist()
+    bpe = Tokenizer.train(texts, 300)
+    for tokenizer in (ByteTokenizer(), bpe):
+        roots = set()
+        for threads, n_rows in ((1, 300), (2, 7), (4, 64)):
+            parts = [docs.slice(start, n_rows) for start in range(0, len(docs), n_rows)]
+            sizes = {"seq_len": 64, "shard_bytes": 10_000, "block_bytes": 2_000}
+            options = {**sizes, "validation": 0.1, "order": order, "fit": fit, "threads": threads}
+            roots.add(write_shards(parts, tokenizer, tmp_path, **options)["merkle_root"])
+        assert len(roots) == 1
+        ids = tokenizer.encode_batch(docs.column("text")).to_pylist()
+        found = rebuild(tmp_path)
+        assert [found[number] for number in range(len(ids))] == [
+            [*one, tokenizer.end_token_id] for one in ids
+        ]
+        assert verify_shards(tmp_path, deep=True) == []
+    assert [bpe.decode(found[number][:-1]) for number in range(len(texts))] == texts
+
+
+def test_rows_of_shuffled_documents_do_not_hold_neighbors(tmp_path, docs):
+    near = {}
+    for order in ("corpus", "shuffled"):
+        write(tmp_path / order, docs, order=order)
+        train = Shards(tmp_path / order / "train")
+        rows = [np.unique(train.pieces(row)[1]) for row in range(len(train))]
+        gaps = np.concatenate([np.diff(row) for row in rows])
+        near[order] = (gaps <= 2).mean()
+    assert near["corpus"] > 0.9
+    assert near["shuffled"] < 0.1
+
+
+def test_the_manifest_says_how_documents_were_packed(tmp_path, docs):
+    manifest = write(tmp_path, docs, order="shuffled", fit="best", seed=3)
+    assert (manifest["order"], manifest["fit"], manifest["seed"]) == ("shuffled", "best", 3)
+    other = write(tmp_path, docs, order="shuffled", fit="best", seed=4)
+    assert other["fingerprint"] != manifest["fingerprint"]
+
+
+def test_what_a_killed_run_left_is_swept(tmp_path, docs):
+    names = [".manifest.json.1.partial", "train/.shard-00000.arrow.1.partial", "spill-1.partial"]
+    (tmp_path / "train").mkdir()
+    for name in names:
+        (tmp_path / name).write_text("half")
+    write(tmp_path, docs)
+    assert not list(tmp_path.rglob("*.partial"))
 
 
 def test_the_table_of_documents_is_in_their_order(shards, docs):
@@ -336,6 +388,10 @@ def test_settings_outside_their_range_are_refused(tmp_path, docs):
         write(tmp_path, docs, validation=2.0)
     with pytest.raises(ValueError, match="shard_bytes = 0"):
         write(tmp_path, docs, shard_bytes=0)
+    with pytest.raises(ValueError, match="order = 'random'"):
+        write(tmp_path, docs, order="random")
+    with pytest.raises(ValueError, match='fit = "worst"'):
+        write(tmp_path, docs, fit="worst")
     with pytest.raises(ValueError, match="seq_len = 0"):
         write(tmp_path, docs, seq_len=0)
     write(tmp_path, docs)

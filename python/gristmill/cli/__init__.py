@@ -10,6 +10,7 @@ from gristmill.cli import (  # noqa: F401 - importing a module registers its com
     card,
     dedup,
     demo,
+    encode,
     evaluate,
     export,
     later,

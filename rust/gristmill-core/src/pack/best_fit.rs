@@ -19,7 +19,8 @@ use super::rows::Rows;
 /// Tokens that wait, when that is [`LEAST_ROWS`] or more: at 1,024 rows of 2,048 hardly a document is
 /// cut, and the window takes 4 to 8 MiB.
 const WINDOW_TOKENS: usize = 1 << 21;
-/// Rows that the window is worth, however long they are.
+/// Rows that the window is worth, however long they are; more than [`ITEM_TOKENS`], so that a full
+/// window always holds a row.
 const LEAST_ROWS: usize = 64;
 /// What a waiting document counts besides its tokens, so that tiny ones are bounded too.
 const ITEM_TOKENS: usize = 16;
@@ -148,5 +149,110 @@ impl<T: TokenId> Window<T> {
         }
         self.held -= length + ITEM_TOKENS;
         item
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SEQ_LEN: usize = 12;
+
+    /// A window of this size holds a row, whatever waits.
+    const LEAST: usize = SEQ_LEN * (1 + ITEM_TOKENS);
+
+    /// A waiting piece of the twin: document, offset, tokens.
+    type Piece = (u32, usize, usize);
+
+    /// The pieces in the order of the rows, from a plain list searched anew for every one.
+    fn naive(lengths: &[usize], limit: usize) -> Vec<Piece> {
+        let (mut waiting, mut placed) = (Vec::new(), Vec::new());
+        for (document, &length) in (0..).zip(lengths) {
+            let full = (length - 1) / SEQ_LEN * SEQ_LEN;
+            placed.extend((0..full).step_by(SEQ_LEN).map(|offset| (document, offset, SEQ_LEN)));
+            waiting.push((document, full, length - full));
+            while waiting.iter().map(|piece| piece.2 + ITEM_TOKENS).sum::<usize>() >= limit {
+                naive_row(&mut waiting, &mut placed);
+            }
+        }
+        while !waiting.is_empty() {
+            naive_row(&mut waiting, &mut placed);
+        }
+        placed
+    }
+
+    fn naive_row(waiting: &mut Vec<Piece>, placed: &mut Vec<Piece>) {
+        let mut gap = SEQ_LEN;
+        while gap > 0 && !waiting.is_empty() {
+            let lengths: Vec<usize> = waiting.iter().map(|piece| piece.2).collect();
+            let pairs = (0..lengths.len()).flat_map(|i| (0..i).map(move |j| (i, j)));
+            let sums = pairs.filter(|&(i, j)| lengths[i] + lengths[j] == gap && gap < SEQ_LEN);
+            let longer = sums.map(|(i, j)| lengths[i].max(lengths[j])).min();
+            let longest_rest =
+                waiting.iter().filter(|piece| piece.1 > 0).map(|piece| piece.2).max();
+            let chosen = if lengths.contains(&gap) {
+                vec![gap]
+            } else if let Some(longer) = longer {
+                vec![longer, gap - longer]
+            } else if let Some(&fits) = lengths.iter().filter(|&&length| length < gap).max() {
+                vec![fits]
+            } else {
+                vec![longest_rest.or(lengths.into_iter().max()).unwrap()]
+            };
+            for length in chosen {
+                let of_length = |rest: bool| {
+                    waiting.iter().position(|piece| piece.2 == length && (piece.1 > 0) == rest)
+                };
+                let (document, offset, _) =
+                    waiting.remove(of_length(true).or_else(|| of_length(false)).unwrap());
+                let taken = length.min(gap);
+                placed.push((document, offset, taken));
+                if taken < length {
+                    waiting.push((document, offset + taken, length - taken));
+                }
+                gap -= taken;
+            }
+        }
+    }
+
+    fn packed(lengths: &[usize], limit: usize) -> Vec<Piece> {
+        let mut rows = Rows::new(SEQ_LEN, 1, 0_u16);
+        let mut window = Window { limit, ..Window::new(SEQ_LEN) };
+        for (document, &length) in (0..).zip(lengths) {
+            window.push(document, &vec![1; length], &mut rows);
+        }
+        window.finish(&mut rows);
+        rows.finish();
+        let pieces = rows.full.iter().flat_map(|block| {
+            let lengths = block.piece_lengths.iter().map(|&length| length as usize);
+            let offsets = block.piece_offset.iter().map(|&offset| offset as usize);
+            block.piece_document.iter().copied().zip(offsets).zip(lengths)
+        });
+        let placed = pieces.map(|((document, offset), length)| (document, offset, length));
+        placed.filter(|piece| piece.0 != super::super::PADDING).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn rows_are_those_of_the_twin(
+            lengths in prop::collection::vec(1_usize..40, 0..60), limit in LEAST..1_000
+        ) {
+            prop_assert_eq!(packed(&lengths, limit), naive(&lengths, limit));
+        }
+    }
+
+    #[test]
+    fn documents_that_fit_into_rows_are_not_cut() {
+        let placed = packed(&[7, 5, 9, 3, 6, 6, 4, 4, 4], usize::MAX);
+        assert_eq!(placed.iter().filter(|piece| piece.1 > 0).count(), 0);
+        assert_eq!(placed[..2], [(2, 0, 9), (3, 0, 3)]);
+    }
+
+    #[test]
+    fn a_rest_is_cut_before_a_whole_document() {
+        // 20 = 12 and a rest of 8; 11 leaves a gap of 1 that the rest fills, not the longer 10
+        assert_eq!(packed(&[20, 11, 10], usize::MAX)[1..3], [(1, 0, 11), (0, 12, 1)]);
     }
 }

@@ -279,3 +279,56 @@ impl Spill {
         self.refused(std::io::ErrorKind::UnexpectedEof.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KEY: u64 = 5;
+
+    fn shuffled(lengths: &[usize], budget: Budget) -> Vec<(u32, bool, Vec<u16>)> {
+        let mut shuffle = Shuffle::new(KEY, std::env::temp_dir(), budget);
+        for (number, &length) in (0..).zip(lengths) {
+            let ids = (0..length).map(|k| (number as usize * 7 + k) as u16);
+            shuffle.push(number, number % 3 == 0, ids).unwrap();
+        }
+        let (mut merge, mut found) = (shuffle.merge().unwrap(), Vec::new());
+        while let Some(document) = merge.next().unwrap() {
+            found.push((document.number, document.held_out, document.tokens.to_vec()));
+        }
+        found
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_was_spilled_the_order_is_that_of_the_keys(
+            lengths in prop::collection::vec(0_usize..50, 0..80),
+            bytes in 1_usize..3_000,
+            least_buffer in 1_usize..100,
+        ) {
+            let order = Permutation::new(1 << 32, KEY);
+            let mut numbers: Vec<u32> = (0..lengths.len() as u32).collect();
+            numbers.sort_by_key(|&number| order.get(number.into()));
+            let expected: Vec<_> = numbers
+                .into_iter()
+                .map(|number| {
+                    let ids = (0..lengths[number as usize]).map(|k| (number as usize * 7 + k) as u16);
+                    (number, number % 3 == 0, ids.collect::<Vec<u16>>())
+                })
+                .collect();
+            prop_assert_eq!(shuffled(&lengths, Budget { bytes, least_buffer }), expected);
+        }
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_named() {
+        let budget = Budget { bytes: 1, least_buffer: 1 };
+        let mut shuffle = Shuffle::new(KEY, Path::new("/dev/null/spill").into(), budget);
+        let refused = shuffle.push(0, false, [1_u16, 2].into_iter());
+        assert!(matches!(refused, Err(Error::Io { path, .. }) if path == "/dev/null/spill"));
+    }
+}
