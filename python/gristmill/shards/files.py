@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -65,9 +65,11 @@ class DocumentsFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is not None:
+            with suppress(OSError):  # a full disk refuses the writer's last bytes too
+                self._stack.__exit__(kind, error, trace)
+            return
         with self._stack:
-            if error is not None:
-                raise error
             self._flush(1)
 
 
