@@ -13,9 +13,10 @@ import pytest
 
 from gristmill import _core, schema
 from gristmill.errors import FormatError, IntegrityError
+from gristmill.packing import Packer
 from gristmill.shards.manifest import fingerprint, load, merkle_root
 from gristmill.shards.read import Shards
-from gristmill.shards.verify import verify_shards
+from gristmill.shards.verify import Trail, verify_shards
 from gristmill.shards.write import write_shards
 from gristmill.tokenizer import Tokenizer
 from packed import ByteTokenizer, documents, rebuild, write
@@ -381,6 +382,43 @@ def test_deep_verification_follows_every_document(tmp_path, docs):
     seal(tmp_path, change)
     assert verify_shards(tmp_path) == []
     assert f"document {longest}" in " ".join(map(str, verify_shards(tmp_path, deep=True)))
+
+
+@pytest.mark.parametrize(
+    ("column", "change", "what"),
+    [
+        ("piece_offset", {1: 0}, "goes on at token 0, not 4"),
+        ("piece_document", {0: 1}, "document 1 goes on at token 0, not 4"),
+        ("piece_document", {2: 9}, "document 9 is not in documents.parquet"),
+        ("input_ids", {6: 0}, "document 0 does not end with the end token"),
+        ("piece_lengths", {3: 3}, "document 1 breaks off"),
+    ],
+)
+def test_deep_verification_sees_a_piece_out_of_place(column, change, what):
+    """Two documents of 6 and 5 tokens in rows of 4; one value of their block is another."""
+    packer = Packer(4, 257, 256)
+    packer.push(pa.array([[1] * 6, [2] * 4], pa.list_(pa.uint32())), pa.array([False, False]))
+    packer.end()
+    ((_, block),) = packer.blocks()
+    totals = np.array([7, 5])
+
+    def faults(batch):
+        trail = Trail(totals, 256)
+        found = [said for _, said in trail.follow(batch)]
+        return found + [f"document {number} breaks off" for number in trail.unfinished()]
+
+    assert faults(block) == []
+    lists = block.column(column)
+    values = lists.values.to_numpy().copy()
+    for place, value in change.items():
+        values[place] = value
+    if column == "input_ids":
+        changed = pa.FixedSizeListArray.from_arrays(pa.array(values), 4)
+    else:
+        changed = pa.ListArray.from_arrays(lists.offsets, pa.array(values))
+    columns = [changed if name == column else block.column(name) for name in block.schema.names]
+    batch = pa.RecordBatch.from_arrays(columns, names=block.schema.names)
+    assert any(what in said for said in faults(batch)), faults(batch)
 
 
 def test_settings_outside_their_range_are_refused(tmp_path, docs):

@@ -136,7 +136,7 @@ def _conservation(manifest: Manifest, documents: pa.Table) -> Iterator[Problem]:
 def _follow(manifest: Manifest, folder: Path, documents: pa.Table) -> Iterator[Problem]:
     """Decode every row: pieces fill rows, and each document is complete, once, with its end."""
     totals = documents.column("n_tokens").to_numpy().astype(np.int64) + 1
-    trail = _Trail(totals, manifest["end_token_id"])
+    trail = Trail(totals, manifest["end_token_id"])
     for split in manifest["splits"]:
         shards = Shards(folder / split)
         for number in range(shards.n_blocks):
@@ -165,7 +165,7 @@ def _rows(block: pa.RecordBatch, seq_len: int, vocab_size: int) -> Iterator[tupl
         yield row, f"an id is not below {vocab_size}"
 
 
-class _Trail:
+class Trail:
     """Follows documents from piece to piece; those of others may stand between.
 
     Attributes:

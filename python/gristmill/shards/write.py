@@ -107,12 +107,7 @@ def write_shards(
         ValueError: A setting is outside its range, or the tokenizer gives ids outside its own.
         OSError: The disk is full; what has its final name is whole.
     """
-    if not 0.0 <= validation <= 1.0:
-        raise ValueError(f"validation = {validation} is not a fraction from 0 to 1")
-    if shard_bytes < 1:
-        raise ValueError(f"shard_bytes = {shard_bytes} is not a size; the default is {SHARD_BYTES}")
-    if order not in ("shuffled", "corpus"):
-        raise ValueError(f"order = {order!r} is not allowed: shuffled or corpus")
+    _refuse(validation, shard_bytes, order)
     vocab_size, key = tokenizer.vocab_size, order_key(seed) if order == "shuffled" else None
     n_rows = block_rows(seq_len, vocab_size, block_bytes)
     packer = Packer(
@@ -133,13 +128,11 @@ def write_shards(
             held_out = _held_out(batch.column("id"), validation)
             n_tokens = _encode(tokenizer, packer, batch.column("text"), held_out, threads)
             in_order(rows.append, batch.drop_columns("text"), n_tokens)
-            for split, block in packer.blocks():
-                in_order(splits[split].write, block)
+            _write_full(packer, splits, in_order)
             n_held_out += pc.sum(held_out).as_py()
             advance(batch.num_rows)
         packer.end()
-        for split, block in packer.blocks():
-            in_order(splits[split].write, block)
+        _write_full(packer, splits, in_order)
         for files in splits:
             in_order(files.close)
     settings: dict[str, Any] = {"seq_len": seq_len, "validation": validation, "order": order}
@@ -149,6 +142,15 @@ def write_shards(
     _remove_strangers(out, manifest)
     write_json(out / manifests.NAME, manifest)
     return manifest
+
+
+def _refuse(validation: float, shard_bytes: int, order: str) -> None:
+    if not 0.0 <= validation <= 1.0:
+        raise ValueError(f"validation = {validation} is not a fraction from 0 to 1")
+    if shard_bytes < 1:
+        raise ValueError(f"shard_bytes = {shard_bytes} is not a size; the default is {SHARD_BYTES}")
+    if order not in ("shuffled", "corpus"):
+        raise ValueError(f"order = {order!r} is not allowed: shuffled or corpus")
 
 
 def _batches(documents: Iterable[pa.Table]) -> Iterator[pa.Table]:
@@ -187,6 +189,12 @@ def _encode(
     tokens = tokenizer.encode_batch(texts, threads=threads)
     packer.push(tokens, held_out)
     return pc.list_value_length(tokens).cast(pa.uint32())
+
+
+def _write_full(packer: Packer, splits: list[SplitFiles], in_order: Callable[..., None]) -> None:
+    """Send the blocks that are full to the files of their split."""
+    for split, block in packer.blocks():
+        in_order(splits[split].write, block)
 
 
 @contextmanager
