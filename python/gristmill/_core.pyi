@@ -20,6 +20,7 @@ __all__ = [
     "exact_duplicates",
     "exact_duplicates_in_files",
     "find_pii",
+    "held_out",
     "merges_of_ranks",
     "minhash_signatures",
     "near_duplicates",
@@ -185,6 +186,9 @@ class Xxh3:
 # ---- end digest.rs ----
 
 # ---- pack.rs ----
+def held_out(ids: pa.Table, limit: int | None = None) -> Batches:
+    """Tell which ids have a 64-bit xxh3 below `limit`: column ``held_out``, bool; all without one."""
+
 @final
 class Packer:
     """Packs documents into rows of `seq_len` tokens, `block_rows` rows a record batch.
@@ -194,21 +198,38 @@ class Packer:
     """
 
     def __new__(
-        cls, seq_len: int, block_rows: int, vocab_size: int, end_token_id: int
+        cls,
+        seq_len: int,
+        block_rows: int,
+        vocab_size: int,
+        end_token_id: int,
+        fit: str,
+        order_key: int | None = None,
+        spill: str | Path | None = None,
     ) -> Packer: ...
-    def push(self, documents: pa.Table) -> list[Batches]:
-        """Append the documents of a table ``(document uint32, tokens list<uint32>)``.
+    def encode(self, encoder: BpeEncoder, documents: pa.Table, threads: int) -> Batches:
+        """Encode the texts of a table ``(text, held_out bool)`` and append them.
 
         Returns:
-            The record batches that became full, with the columns of `schema.shard_schema`.
-
-        Raises:
-            ValueError: An id is not in the vocabulary, a document number is 2**32 - 1, or the
-                packer is finished.
+            Column ``n_tokens``, uint32: the number of ids of each.
         """
 
-    def finish(self) -> Batches | None:
-        """Pad the last row and give the last record batch, or None when no row is left."""
+    def push(self, documents: pa.Table) -> None:
+        """Append the documents of a table ``(tokens list<uint32>, held_out bool)``.
+
+        Raises:
+            ValueError: An id is not in the vocabulary, there are 2**32 - 1 documents, or the packer
+                is finished.
+        """
+
+    def end(self) -> None:
+        """Say that there are no more documents."""
+
+    def next_block(self) -> tuple[int, Batches] | None:
+        """The next record batch that is full and its split, 0 for train and 1 for validation.
+
+        None until there are more documents, or at all after `end`.
+        """
 
 @final
 class RowReader:

@@ -387,6 +387,9 @@ def pack(run: Run, documents: list[Record], tokenizer: Tokenizer | None) -> None
             folder,
             seq_len=options.seq_len,
             validation=options.validation,
+            order=options.order,
+            fit=options.fit,
+            seed=run.recipe.seed,
             threads=run.workers,
             recipe_fingerprint=run.recipe.fingerprint(),
         )

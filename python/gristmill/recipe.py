@@ -236,6 +236,10 @@ class PackOptions(Options):
     seq_len: int = Field(default=2048, ge=2)
     validation: float = Field(default=0.005, ge=0, lt=1)
     """Share of the documents that is held out, chosen by the hash of the id."""
+    order: Literal["shuffled", "corpus"] = "shuffled"
+    """Documents in an order keyed by the seed, or in that of the corpus."""
+    fit: Literal["concatenate", "best"] = "concatenate"
+    """Lay documents end to end, or fill rows so that few documents are cut."""
 
 
 class IndexOptions(Options):

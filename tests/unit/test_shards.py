@@ -13,10 +13,12 @@ import pytest
 
 from gristmill import _core, schema
 from gristmill.errors import FormatError, IntegrityError
+from gristmill.packing import Packer
 from gristmill.shards.manifest import fingerprint, load, merkle_root
 from gristmill.shards.read import Shards
-from gristmill.shards.verify import verify_shards
+from gristmill.shards.verify import Trail, verify_shards
 from gristmill.shards.write import write_shards
+from gristmill.tokenizer import Tokenizer
 from packed import ByteTokenizer, documents, rebuild, write
 
 
@@ -45,6 +47,57 @@ def test_the_documents_come_back_token_for_token(tmp_path, docs, vocab_size):
     assert [found[number] for number in range(len(expected))] == expected
     assert manifest["dtype"] == ("uint16" if vocab_size == 257 else "uint32")
     assert verify_shards(tmp_path, deep=True) == []
+
+
+@pytest.mark.parametrize("order", ["shuffled", "corpus"])
+@pytest.mark.parametrize("fit", ["concatenate", "best"])
+def test_every_order_and_fit_gives_the_documents_back(tmp_path, docs, order, fit):
+    """By a tokenizer that goes through lists, and by one whose ids never leave the kernel."""
+    texts = docs.column("text").to_pylist()
+    bpe = Tokenizer.train(texts, 300)
+    for tokenizer in (ByteTokenizer(), bpe):
+        roots = set()
+        for threads, n_rows in ((1, 300), (2, 7), (4, 64)):
+            parts = [docs.slice(start, n_rows) for start in range(0, len(docs), n_rows)]
+            sizes = {"seq_len": 64, "shard_bytes": 10_000, "block_bytes": 2_000}
+            options = {**sizes, "validation": 0.1, "order": order, "fit": fit, "threads": threads}
+            roots.add(write_shards(parts, tokenizer, tmp_path, **options)["merkle_root"])
+        assert len(roots) == 1
+        ids = tokenizer.encode_batch(docs.column("text")).to_pylist()
+        found = rebuild(tmp_path)
+        assert [found[number] for number in range(len(ids))] == [
+            [*one, tokenizer.end_token_id] for one in ids
+        ]
+        assert verify_shards(tmp_path, deep=True) == []
+    assert [bpe.decode(found[number][:-1]) for number in range(len(texts))] == texts
+
+
+def test_rows_of_shuffled_documents_do_not_hold_neighbors(tmp_path, docs):
+    near = {}
+    for order in ("corpus", "shuffled"):
+        write(tmp_path / order, docs, order=order)
+        train = Shards(tmp_path / order / "train")
+        rows = [np.unique(train.pieces(row)[1]) for row in range(len(train))]
+        gaps = np.concatenate([np.diff(row) for row in rows])
+        near[order] = (gaps <= 2).mean()
+    assert near["corpus"] > 0.9
+    assert near["shuffled"] < 0.1
+
+
+def test_the_manifest_says_how_documents_were_packed(tmp_path, docs):
+    manifest = write(tmp_path, docs, order="shuffled", fit="best", seed=3)
+    assert (manifest["order"], manifest["fit"], manifest["seed"]) == ("shuffled", "best", 3)
+    other = write(tmp_path, docs, order="shuffled", fit="best", seed=4)
+    assert other["fingerprint"] != manifest["fingerprint"]
+
+
+def test_what_a_killed_run_left_is_swept(tmp_path, docs):
+    names = [".manifest.json.1.partial", "train/.shard-00000.arrow.1.partial", "spill-1.partial"]
+    (tmp_path / "train").mkdir()
+    for name in names:
+        (tmp_path / name).write_text("half")
+    write(tmp_path, docs)
+    assert not list(tmp_path.rglob("*.partial"))
 
 
 def test_the_table_of_documents_is_in_their_order(shards, docs):
@@ -331,11 +384,52 @@ def test_deep_verification_follows_every_document(tmp_path, docs):
     assert f"document {longest}" in " ".join(map(str, verify_shards(tmp_path, deep=True)))
 
 
+@pytest.mark.parametrize(
+    ("column", "change", "what"),
+    [
+        ("piece_offset", {1: 0}, "goes on at token 0, not 4"),
+        ("piece_document", {0: 1}, "document 1 goes on at token 0, not 4"),
+        ("piece_document", {2: 9}, "document 9 is not in documents.parquet"),
+        ("input_ids", {6: 0}, "document 0 does not end with the end token"),
+        ("piece_lengths", {3: 3}, "document 1 breaks off"),
+    ],
+)
+def test_deep_verification_sees_a_piece_out_of_place(column, change, what):
+    """Two documents of 6 and 5 tokens in rows of 4; one value of their block is another."""
+    packer = Packer(4, 257, 256)
+    packer.push(pa.array([[1] * 6, [2] * 4], pa.list_(pa.uint32())), pa.array([False, False]))
+    packer.end()
+    ((_, block),) = packer.blocks()
+    totals = np.array([7, 5])
+
+    def faults(batch):
+        trail = Trail(totals, 256)
+        found = [said for _, said in trail.follow(batch)]
+        return found + [f"document {number} breaks off" for number in trail.unfinished()]
+
+    assert faults(block) == []
+    lists = block.column(column)
+    values = lists.values.to_numpy().copy()
+    for place, value in change.items():
+        values[place] = value
+    if column == "input_ids":
+        changed = pa.FixedSizeListArray.from_arrays(pa.array(values), 4)
+    else:
+        changed = pa.ListArray.from_arrays(lists.offsets, pa.array(values))
+    columns = [changed if name == column else block.column(name) for name in block.schema.names]
+    batch = pa.RecordBatch.from_arrays(columns, names=block.schema.names)
+    assert any(what in said for said in faults(batch)), faults(batch)
+
+
 def test_settings_outside_their_range_are_refused(tmp_path, docs):
     with pytest.raises(ValueError, match=r"validation = 2\.0"):
         write(tmp_path, docs, validation=2.0)
     with pytest.raises(ValueError, match="shard_bytes = 0"):
         write(tmp_path, docs, shard_bytes=0)
+    with pytest.raises(ValueError, match="order = 'random'"):
+        write(tmp_path, docs, order="random")
+    with pytest.raises(ValueError, match='fit = "worst"'):
+        write(tmp_path, docs, fit="worst")
     with pytest.raises(ValueError, match="seq_len = 0"):
         write(tmp_path, docs, seq_len=0)
     write(tmp_path, docs)

@@ -11,6 +11,7 @@ from gristmill.cli import (  # noqa: F401 - importing a module registers its com
     compare,
     dedup,
     demo,
+    encode,
     evaluate,
     export,
     later,

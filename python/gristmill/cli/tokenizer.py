@@ -1,4 +1,4 @@
-"""``gristmill tokenizer``: train a byte-level BPE, and turn documents into packed shards."""
+"""``gristmill tokenizer``: train a byte-level BPE; `encode` has a module of its own."""
 
 from __future__ import annotations
 
@@ -186,47 +186,3 @@ def _report_training(
         f"{result['bytes_per_token']:.2f}",
     )
     report(result, as_json, table)
-
-
-@commands.command("encode")
-def encode_command(
-    inputs: Inputs,
-    tokenizer: Annotated[Path, typer.Option(help="tokenizer.json, or its folder.")],
-    out: Annotated[Path, typer.Option(help="Folder for the shards and their manifest.")],
-    seq_len: Annotated[int, typer.Option(min=2, help="Tokens in a row.")] = 2048,
-    validation: Annotated[
-        float, typer.Option(min=0, max=1, help="Fraction of documents held out.")
-    ] = 0.005,
-    threads: Threads = 1,
-    as_json: Json = False,
-) -> None:
-    """Tokenize documents and pack them into shards for training.
-
-    **Example:** `gristmill tokenizer encode data/*.parquet --tokenizer tok --out shards`
-    """
-    from gristmill.shards.write import write_shards
-    from gristmill.tokenizer import Tokenizer
-
-    loaded, reading, start = Tokenizer.load(tokenizer), Reading(inputs), time.perf_counter()
-    manifest = write_shards(
-        reading.tables(), loaded, out, seq_len=seq_len, validation=validation, threads=threads
-    )
-    seconds = time.perf_counter() - start
-    splits = manifest["splits"]
-    table = Table("split", "documents", "rows", "tokens", title=str(out))
-    for name, counts in splits.items():
-        table.add_row(name, *(f"{counts[key]:,}" for key in ("documents", "rows", "tokens")))
-    tokens = sum(counts["tokens"] for counts in splits.values())
-    result = {
-        "path": str(out),
-        "fingerprint": manifest["fingerprint"],
-        "splits": splits,
-        "documents": reading.docs,
-        "bad_records": reading.bad,
-        "bytes": reading.text_bytes,
-        "seconds": round(seconds, 3),
-        "tokens_per_s": round(tokens / seconds),
-    }
-    report(
-        result, as_json, table, f"{tokens:,} tokens in {seconds:.1f} s ({tokens / seconds:,.0f}/s)"
-    )

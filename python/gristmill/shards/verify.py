@@ -21,6 +21,8 @@ from gristmill.shards import manifest as manifests
 from gristmill.shards.manifest import Manifest
 from gristmill.shards.read import Array, Shards, open_documents
 
+_NAMED = 10  # documents of one kind of problem
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -134,7 +136,7 @@ def _conservation(manifest: Manifest, documents: pa.Table) -> Iterator[Problem]:
 def _follow(manifest: Manifest, folder: Path, documents: pa.Table) -> Iterator[Problem]:
     """Decode every row: pieces fill rows, and each document is complete, once, with its end."""
     totals = documents.column("n_tokens").to_numpy().astype(np.int64) + 1
-    trail = _Trail(totals, manifest["end_token_id"])
+    trail = Trail(totals, manifest["end_token_id"])
     for split in manifest["splits"]:
         shards = Shards(folder / split)
         for number in range(shards.n_blocks):
@@ -143,10 +145,9 @@ def _follow(manifest: Manifest, folder: Path, documents: pa.Table) -> Iterator[P
             broken = [*_rows(block, shards.seq_len, manifest["vocab_size"]), *trail.follow(block)]
             for row, what in broken:
                 yield Problem(path, (first_row + row, first_row + row), what)
-        if trail.open is not None:
-            yield Problem(split, None, f"document {trail.open[0]} breaks off at the last row")
-            trail.open = None
-    for document in np.flatnonzero(trail.seen != totals)[:10]:
+        for document in trail.unfinished():
+            yield Problem(split, None, f"document {document} breaks off in {split}")
+    for document in np.flatnonzero(trail.seen != totals)[:_NAMED]:
         found = f"{trail.seen[document]} of {totals[document]} tokens"
         yield Problem(manifests.DOCUMENTS, None, f"document {document} has {found} in the rows")
 
@@ -164,19 +165,23 @@ def _rows(block: pa.RecordBatch, seq_len: int, vocab_size: int) -> Iterator[tupl
         yield row, f"an id is not below {vocab_size}"
 
 
-class _Trail:
-    """Follows documents from piece to piece through the blocks of a split.
+class Trail:
+    """Follows documents from piece to piece; those of others may stand between.
 
     Attributes:
-        open: The document that is not finished and the token it has to go on with.
         seen: Tokens found of each document, end tokens included.
     """
 
     def __init__(self, totals: Array, end_token_id: int) -> None:
-        self.open: tuple[int, int] | None = None
         self.seen = np.zeros(len(totals), np.int64)
-        self._totals: list[int] = totals.tolist()
+        self._totals = totals
         self._end_token_id = end_token_id
+
+    def unfinished(self) -> list[int]:
+        """The first documents of which only a part was seen."""
+        part = (self.seen > 0) & (self.seen < self._totals)
+        found: list[int] = np.flatnonzero(part)[:_NAMED].tolist()
+        return found
 
     def follow(self, block: pa.RecordBatch) -> Iterator[tuple[int, str]]:
         """Rows of a block, counted within it, with a piece that is out of place."""
@@ -186,26 +191,36 @@ class _Trail:
             block.column(name).values.to_numpy().astype(np.int64)
             for name in ("piece_lengths", "piece_document", "piece_offset")
         )
-        rows = np.repeat(np.arange(len(starts) - 1), np.diff(starts)).tolist()
-        last_ids = ids[np.minimum(np.cumsum(lengths), len(ids)) - 1].tolist()
-        pieces = zip(documents.tolist(), offsets.tolist(), lengths.tolist(), strict=True)
-        for row, last_id, piece in zip(rows, last_ids, pieces, strict=True):
-            if piece[0] != schema.PADDING and (what := self._step(*piece, last_id)):
-                yield row, what
+        rows = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+        last_ids = ids[np.minimum(np.cumsum(lengths), len(ids)) - 1]
+        known = documents < len(self._totals)
+        for piece in np.flatnonzero(~known & (documents != schema.PADDING)).tolist():
+            yield int(rows[piece]), f"document {documents[piece]} is not in {manifests.DOCUMENTS}"
+        pieces = np.flatnonzero(known)
+        pieces = pieces[np.argsort(documents[pieces], kind="stable")]
+        yield from self._step(
+            rows[pieces], documents[pieces], offsets[pieces], lengths[pieces], last_ids[pieces]
+        )
 
-    def _step(self, document: int, offset: int, length: int, last_id: int) -> str | None:
-        """Go on with one piece; what is wrong with it."""
-        expected, self.open = self.open, None
-        if document >= len(self._totals):
-            return f"document {document} is not in {manifests.DOCUMENTS}"
-        self.seen[document] += length
-        reached = offset + length
-        if reached < self._totals[document]:
-            self.open = (document, reached)
-        if expected is not None and expected != (document, offset):
-            return f"document {expected[0]} does not go on at token {expected[1]}"
-        if expected is None and offset != 0:
-            return f"document {document} begins at token {offset}"
-        if self.open is None and last_id != self._end_token_id:
-            return f"document {document} does not end with the end token"
-        return None
+    def _step(
+        self, rows: Array, documents: Array, offsets: Array, lengths: Array, last_ids: Array
+    ) -> Iterator[tuple[int, str]]:
+        """Go on with pieces that are sorted by document; what is wrong with them."""
+        expected = self.seen[documents] + _before(documents, lengths)
+        reached = offsets + lengths
+        np.add.at(self.seen, documents, lengths)
+        for piece in np.flatnonzero(offsets != expected).tolist():
+            goes_on = f"goes on at token {offsets[piece]}, not {expected[piece]}"
+            yield int(rows[piece]), f"document {documents[piece]} {goes_on}"
+        ends = reached == self._totals[documents]
+        for piece in np.flatnonzero(ends & (last_ids != self._end_token_id)).tolist():
+            yield int(rows[piece]), f"document {documents[piece]} does not end with the end token"
+
+
+def _before(documents: Array, lengths: Array) -> Array:
+    """Tokens in the earlier pieces of the same document, when pieces are sorted by document."""
+    sums = np.cumsum(lengths) - lengths
+    first = np.flatnonzero(np.append(True, documents[1:] != documents[:-1])[: len(documents)])
+    n_pieces = np.diff(np.append(first, len(documents)))
+    before: Array = sums - np.repeat(sums[first], n_pieces)
+    return before

@@ -403,6 +403,28 @@ class Tokenizer:
         lists = [type(ids).from_arrays(ids.offsets, place, type=ids.type) for place in places]
         return pa.table({"ids": ids, "starts": lists[0], "ends": lists[1]})
 
+    def encode_into(
+        self,
+        packer: _core.Packer,
+        texts: Texts,
+        held_out: pa.Array | pa.ChunkedArray,
+        threads: int = 1,
+    ) -> pa.UInt32Array:
+        """Encode texts straight into rows; no list of their ids is ever made.
+
+        Args:
+            packer: Takes the ids of each text in turn.
+            texts: *n* texts; a special token that is spelled out in one is text.
+            held_out: ``bool[n]``, which of them are for validation.
+            threads: The result is the same for any number.
+
+        Returns:
+            ``uint32[n]``, how many ids each text has.
+        """
+        documents = self._table(texts, "strict").append_column("held_out", held_out)
+        found = from_kernel(packer.encode(self._encoder, documents, threads))
+        return _single(found.column("n_tokens"))
+
     def count(
         self,
         texts: Texts | Sequence[bytes],

@@ -13,7 +13,9 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from gristmill import _core
 from gristmill.errors import CoreError, FormatError, RecipeError
 from gristmill.text import Texts
 from gristmill.tokenizer import Specials, Tokenizer
@@ -155,6 +157,18 @@ class WrappedTokenizer(Tokenizer):
         """As `Tokenizer.encode_batch`; with more than one thread, `tokenizers` takes its own number."""
         encodings = self._encode(_strings(texts, errors), threads, specials)
         return pa.array([encoding.ids for encoding in encodings], _UINT32_LIST)
+
+    def encode_into(
+        self,
+        packer: _core.Packer,
+        texts: Texts,
+        held_out: pa.Array | pa.ChunkedArray,
+        threads: int = 1,
+    ) -> pa.UInt32Array:
+        """As `Tokenizer.encode_into`, by way of lists."""
+        tokens = self.encode_batch(texts, threads)
+        packer.push(pa.Table.from_arrays([tokens, held_out], ["tokens", "held_out"]))
+        return pc.list_value_length(tokens).cast(pa.uint32())
 
     def count(
         self,

@@ -59,7 +59,7 @@ impl Room {
 }
 
 /// Make a file that no name leads to, so that it is gone when the process is.
-fn nameless(folder: &Path) -> std::io::Result<File> {
+pub(crate) fn nameless(folder: &Path) -> std::io::Result<File> {
     std::fs::create_dir_all(folder)?;
     let path = folder.join(format!("spill-{}.partial", std::process::id()));
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;

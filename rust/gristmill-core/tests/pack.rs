@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)] // a test fails by panicking
 
-use gristmill_core::pack::{Block, IGNORED, ModelRow, PADDING, Packer, StoredRow, expand};
+use gristmill_core::pack::{
+    Block, Fit, IGNORED, ModelRow, Options, Order, PADDING, Packer, StoredRow, expand,
+};
 use proptest::prelude::*;
 
 const VOCAB: u32 = 50;
@@ -24,14 +26,28 @@ fn naive(documents: &[Vec<u32>], seq_len: usize) -> Vec<Vec<(u32, u32, u32)>> {
     tokens.chunks(seq_len).map(<[_]>::to_vec).collect()
 }
 
-fn pack(documents: &[Vec<u32>], seq_len: usize, block_rows: usize) -> Vec<Block<u16>> {
-    let mut packer = Packer::new(seq_len, block_rows, VOCAB, END).unwrap();
-    let mut blocks = Vec::new();
-    for (document, ids) in documents.iter().enumerate() {
-        packer.push(document as u32, ids, &mut blocks).unwrap();
+fn options(seq_len: usize, block_rows: usize) -> Options {
+    let (order, fit) = (Order::Corpus, Fit::Concatenate);
+    Options { seq_len, block_rows, vocab_size: VOCAB, end_token: END, order, fit }
+}
+
+/// The blocks of train and those of validation.
+fn split(documents: &[Vec<u32>], options: Options, held_out: &[bool]) -> [Vec<Block<u16>>; 2] {
+    let mut packer = Packer::new(options).unwrap();
+    for (ids, held_out) in documents.iter().zip(held_out) {
+        packer.push(ids, *held_out).unwrap();
     }
-    blocks.extend(packer.finish());
+    packer.end().unwrap();
+    let mut blocks = [Vec::new(), Vec::new()];
+    while let Some((split, block)) = packer.next_block().unwrap() {
+        blocks[split].push(block);
+    }
     blocks
+}
+
+fn pack(documents: &[Vec<u32>], seq_len: usize, block_rows: usize) -> Vec<Block<u16>> {
+    let [train, _] = split(documents, options(seq_len, block_rows), &vec![false; documents.len()]);
+    train
 }
 
 /// The rows of the blocks, token by token, as the twin has them.
@@ -97,17 +113,50 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn every_token_of_every_document_is_in_the_rows_of_its_split(
+        documents in documents(), seq_len in 1_usize..20, mask in prop::collection::vec(any::<bool>(), 20)
+    ) {
+        let spill = std::env::temp_dir();
+        for order in [Order::Corpus, Order::Shuffled { key: 3, spill }] {
+            for fit in [Fit::Concatenate, Fit::Best] {
+                let options = Options { order: order.clone(), fit, ..options(seq_len, 2) };
+                let blocks = split(&documents, options, &mask);
+                let mut found = vec![Vec::new(); documents.len()];
+                for (held_out, blocks) in [false, true].into_iter().zip(blocks) {
+                    let rows = unpack(&blocks, seq_len);
+                    for (row, tokens) in rows.iter().enumerate() {
+                        for &(id, document, offset) in tokens {
+                            if document == PADDING {
+                                prop_assert_eq!(row, rows.len() - 1);
+                                continue;
+                            }
+                            prop_assert_eq!(mask[document as usize], held_out);
+                            prop_assert_eq!(found[document as usize].len(), offset as usize);
+                            found[document as usize].push(id);
+                        }
+                    }
+                }
+                let closed = documents.iter().map(|ids| [ids, &[END][..]].concat());
+                prop_assert_eq!(found, closed.collect::<Vec<_>>());
+            }
+        }
+    }
+}
+
 #[test]
 fn what_does_not_fit_is_refused_and_leaves_nothing() {
-    assert!(Packer::<u16>::new(0, 1, VOCAB, END).is_err());
-    assert!(Packer::<u16>::new(8, 0, VOCAB, END).is_err());
-    assert!(Packer::<u16>::new(8, 1, VOCAB, VOCAB).is_err());
-    assert!(Packer::<u16>::new(8, 1, 65_537, END).is_err());
-    assert!(Packer::<u16>::new(usize::MAX, 2, VOCAB, END).is_err());
-    let mut packer = Packer::<u16>::new(4, 1, VOCAB, END).unwrap();
-    assert!(packer.push(0, &[1, VOCAB], &mut Vec::new()).is_err());
-    assert!(packer.push(PADDING, &[1], &mut Vec::new()).is_err());
-    assert!(packer.finish().is_none());
+    assert!(Packer::<u16>::new(options(0, 1)).is_err());
+    assert!(Packer::<u16>::new(options(8, 0)).is_err());
+    assert!(Packer::<u16>::new(options(usize::MAX, 2)).is_err());
+    assert!(Packer::<u16>::new(Options { end_token: VOCAB, ..options(8, 1) }).is_err());
+    assert!(Packer::<u16>::new(Options { vocab_size: 65_537, ..options(8, 1) }).is_err());
+    assert!(Fit::from_name("worst").is_err());
+    let mut packer = Packer::<u16>::new(options(4, 1)).unwrap();
+    assert!(packer.push(&[1, VOCAB], false).is_err());
+    packer.end().unwrap();
+    assert!(packer.next_block().unwrap().is_none());
 }
 
 #[test]

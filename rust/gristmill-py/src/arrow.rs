@@ -36,14 +36,19 @@ pub struct Texts(Vec<ArrayRef>);
 impl Texts {
     /// Take the first column of a stream; it must hold text.
     pub fn read(data: &Bound<'_, PyAny>) -> PyResult<Self> {
-        Self::read_if(data, |kind| {
+        Self::of(&read_batches(data)?)
+    }
+
+    /// Take the first column of record batches; it must hold text.
+    pub fn of(batches: &[RecordBatch]) -> PyResult<Self> {
+        Self::of_if(batches, |kind| {
             matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
         })
     }
 
     /// Take the first column of a stream; it must hold text or large binary values.
     pub fn read_values(data: &Bound<'_, PyAny>) -> PyResult<Self> {
-        Self::read_if(data, |kind| {
+        Self::of_if(&read_batches(data)?, |kind| {
             matches!(
                 kind,
                 DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::LargeBinary
@@ -51,9 +56,9 @@ impl Texts {
         })
     }
 
-    fn read_if(data: &Bound<'_, PyAny>, allowed: fn(&DataType) -> bool) -> PyResult<Self> {
+    fn of_if(batches: &[RecordBatch], allowed: fn(&DataType) -> bool) -> PyResult<Self> {
         let columns: Vec<ArrayRef> =
-            read_batches(data)?.iter().map(|batch| Arc::clone(batch.column(0))).collect();
+            batches.iter().map(|batch| Arc::clone(batch.column(0))).collect();
         if let Some(other) = columns.iter().map(Array::data_type).find(|kind| !allowed(kind)) {
             return Err(PyTypeError::new_err(format!("expected text, got {other}")));
         }

@@ -108,7 +108,7 @@ impl PyBpeTrainer {
 
 /// A vocabulary ready to encode and decode.
 #[pyclass(module = "gristmill._core", frozen, name = "BpeEncoder")]
-pub struct PyBpeEncoder(Encoder);
+pub struct PyBpeEncoder(pub(crate) Encoder);
 
 #[pymethods]
 impl PyBpeEncoder {

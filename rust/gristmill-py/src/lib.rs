@@ -38,7 +38,7 @@ mod _core {
 
     // ---- pack.rs ----
     #[pymodule_export]
-    use crate::pack::{Packer, RowReader};
+    use crate::pack::{Packer, RowReader, held_out};
 
     // ---- permute.rs ----
     #[pymodule_export]

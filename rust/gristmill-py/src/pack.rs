@@ -1,24 +1,29 @@
-//! `Packer` and `RowReader`: token lists into record batches of packed rows, and mapped rows into
-//! the arrays a model reads.
+//! `Packer` and `RowReader`: texts or token lists into record batches of packed rows, and mapped
+//! rows into the arrays a model reads.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, UInt16Type, UInt32Type};
 use arrow_array::{
-    Array, ArrayRef, FixedSizeListArray, GenericListArray, ListArray, OffsetSizeTrait,
-    PrimitiveArray, RecordBatch, UInt32Array,
+    Array, ArrayRef, BooleanArray, FixedSizeListArray, GenericListArray, ListArray,
+    OffsetSizeTrait, PrimitiveArray, RecordBatch, UInt32Array,
 };
 use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType, Field};
-use gristmill_core::pack::{self, Block, ModelRow, StoredRow, TokenId};
+use gristmill_core::Result;
+use gristmill_core::bpe::encode::Specials;
+use gristmill_core::digest;
+use gristmill_core::pack::{self, Block, Fit, ModelRow, Options, Order, StoredRow, TokenId};
 use pyo3::buffer::{PyBuffer, PyUntypedBuffer};
 use pyo3::exceptions::{PyIndexError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
-use crate::arrow::{Batches, read_batches};
+use crate::arrow::{Batches, Texts, read_batches};
+use crate::bpe::PyBpeEncoder;
 use crate::digest::{bytes_of, contiguous};
-use crate::error::to_py;
+use crate::error::{leave, to_py};
 
 fn arrow_error(error: ArrowError) -> PyErr {
     PyValueError::new_err(error.to_string())
@@ -29,105 +34,180 @@ enum Width {
     Wide(pack::Packer<u32>),
 }
 
+impl Width {
+    fn push(&mut self, ids: &[u32], held_out: bool) -> Result<()> {
+        match self {
+            Self::Narrow(packer) => packer.push(ids, held_out),
+            Self::Wide(packer) => packer.push(ids, held_out),
+        }
+    }
+}
+
 /// Packs documents into rows of `seq_len` tokens, `block_rows` rows a record batch.
 #[pyclass(module = "gristmill._core")]
 pub struct Packer {
     seq_len: i32,
-    packer: Option<Width>,
+    packer: Width,
+    ended: bool,
 }
 
 #[pymethods]
 impl Packer {
     #[new]
+    #[pyo3(signature = (seq_len, block_rows, vocab_size, end_token_id, fit, order_key=None, spill=None))]
     fn new(
         seq_len: usize,
         block_rows: usize,
         vocab_size: u32,
         end_token_id: u32,
+        fit: &str,
+        order_key: Option<u64>,
+        spill: Option<PathBuf>,
     ) -> PyResult<Self> {
+        let order = order_key.map_or(Order::Corpus, |key| Order::Shuffled {
+            key,
+            spill: spill.unwrap_or_else(std::env::temp_dir),
+        });
+        let fit = Fit::from_name(fit).map_err(to_py)?;
+        let end_token = end_token_id;
+        let options = Options { seq_len, block_rows, vocab_size, end_token, order, fit };
         let packer = if u64::from(vocab_size) <= u16::IDS {
-            pack::Packer::new(seq_len, block_rows, vocab_size, end_token_id).map(Width::Narrow)
+            pack::Packer::new(options).map(Width::Narrow)
         } else {
-            pack::Packer::new(seq_len, block_rows, vocab_size, end_token_id).map(Width::Wide)
+            pack::Packer::new(options).map(Width::Wide)
         };
         // the core refuses a seq_len above i32::MAX
-        Ok(Self { packer: Some(packer.map_err(to_py)?), seq_len: seq_len as i32 })
+        Ok(Self { packer: packer.map_err(to_py)?, seq_len: seq_len as i32, ended: false })
     }
 
-    /// Append the documents of a table `(document uint32, tokens list<uint32>)`.
-    fn push(&mut self, py: Python<'_>, documents: &Bound<'_, PyAny>) -> PyResult<Vec<Batches>> {
+    /// Encode the texts of a table `(text, held_out bool)` and append them: column `n_tokens`.
+    fn encode(
+        &mut self,
+        py: Python<'_>,
+        encoder: &PyBpeEncoder,
+        documents: &Bound<'_, PyAny>,
+        threads: usize,
+    ) -> PyResult<Batches> {
+        self.refuse_more()?;
         let batches = read_batches(documents)?;
-        let seq_len = self.seq_len;
-        py.detach(|| match self.packer.as_mut().ok_or_else(finished)? {
-            Width::Narrow(packer) => push::<UInt16Type>(packer, &batches, seq_len),
-            Width::Wide(packer) => push::<UInt32Type>(packer, &batches, seq_len),
+        let held_out = mask(&batches)?;
+        let texts = Texts::of(&batches)?;
+        let mut n_tokens = Vec::with_capacity(held_out.len());
+        leave(py, || {
+            encoder.0.encode_each(&texts.as_strs(), Specials::Text, threads, |range, encoded| {
+                for (ends, held_out) in encoded.offsets.windows(2).zip(&held_out[range]) {
+                    let ids = &encoded.ids[ends[0] as usize..ends[1] as usize];
+                    self.packer.push(ids, *held_out)?;
+                    n_tokens.push(ids.len() as u32);
+                }
+                Ok(())
+            })
+        })?;
+        Batches::from_columns([("n_tokens", Arc::new(UInt32Array::from(n_tokens)) as ArrayRef)])
+    }
+
+    /// Append the documents of a table `(tokens list<uint32>, held_out bool)`.
+    fn push(&mut self, py: Python<'_>, documents: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.refuse_more()?;
+        let batches = read_batches(documents)?;
+        for documents in &batches {
+            let held_out = mask(std::slice::from_ref(documents))?;
+            let tokens = documents.column(0);
+            if let Some(lists) = tokens.as_list_opt::<i32>() {
+                push_lists(py, &mut self.packer, lists, &held_out)?;
+            } else if let Some(lists) = tokens.as_list_opt::<i64>() {
+                push_lists(py, &mut self.packer, lists, &held_out)?;
+            } else {
+                return Err(not_tokens(tokens.data_type()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Say that there are no more documents.
+    fn end(&mut self, py: Python<'_>) -> PyResult<()> {
+        self.refuse_more()?;
+        self.ended = true;
+        leave(py, || match &mut self.packer {
+            Width::Narrow(packer) => packer.end(),
+            Width::Wide(packer) => packer.end(),
         })
     }
 
-    /// Pad the last row; the last record batch, or None when no row is left.
-    fn finish(&mut self) -> PyResult<Option<Batches>> {
-        match self.packer.take().ok_or_else(finished)? {
-            Width::Narrow(packer) => {
-                packer.finish().map(|block| batch::<UInt16Type>(block, self.seq_len)).transpose()
-            }
-            Width::Wide(packer) => {
-                packer.finish().map(|block| batch::<UInt32Type>(block, self.seq_len)).transpose()
-            }
+    /// The split and the next record batch that is full, or None.
+    fn next_block(&mut self, py: Python<'_>) -> PyResult<Option<(usize, Batches)>> {
+        let seq_len = self.seq_len;
+        match &mut self.packer {
+            Width::Narrow(packer) => next_block::<UInt16Type>(py, packer, seq_len),
+            Width::Wide(packer) => next_block::<UInt32Type>(py, packer, seq_len),
         }
     }
 }
 
-fn finished() -> PyErr {
-    PyValueError::new_err("the packer is finished; make a new one")
+impl Packer {
+    fn refuse_more(&self) -> PyResult<()> {
+        if self.ended {
+            return Err(PyValueError::new_err("the packer is finished; make a new one"));
+        }
+        Ok(())
+    }
 }
 
-fn push<A: ArrowPrimitiveType<Native: TokenId>>(
+fn next_block<A: ArrowPrimitiveType<Native: TokenId>>(
+    py: Python<'_>,
     packer: &mut pack::Packer<A::Native>,
-    batches: &[RecordBatch],
     seq_len: i32,
-) -> PyResult<Vec<Batches>> {
-    let mut full = Vec::new();
-    for documents in batches {
-        let numbers = documents
-            .column(0)
-            .as_primitive_opt::<UInt32Type>()
-            .ok_or_else(|| PyTypeError::new_err("expected document numbers of type uint32"))?;
-        let tokens = documents.column(1);
-        if let Some(lists) = tokens.as_list_opt::<i32>() {
-            push_lists(packer, numbers, lists, &mut full)?;
-        } else if let Some(lists) = tokens.as_list_opt::<i64>() {
-            push_lists(packer, numbers, lists, &mut full)?;
-        } else {
-            return Err(not_tokens(tokens.data_type()));
-        }
+) -> PyResult<Option<(usize, Batches)>> {
+    let found = leave(py, || packer.next_block())?;
+    found.map(|(split, block)| Ok((split, batch::<A>(block, seq_len)?))).transpose()
+}
+
+/// Whether the 64-bit xxh3 of each id is below `limit`: column `held_out`; all without a limit.
+#[pyfunction]
+#[pyo3(signature = (ids, limit=None))]
+pub fn held_out(py: Python<'_>, ids: &Bound<'_, PyAny>, limit: Option<u64>) -> PyResult<Batches> {
+    let ids = Texts::read(ids)?;
+    let below = |id: &str| limit.is_none_or(|limit| digest::xxh3_64(id.as_bytes()) < limit);
+    let found: Vec<bool> = py.detach(|| ids.as_strs().into_iter().map(below).collect());
+    Batches::from_columns([("held_out", Arc::new(BooleanArray::from(found)) as ArrayRef)])
+}
+
+/// The second column: whether each document is held out for validation.
+fn mask(batches: &[RecordBatch]) -> PyResult<Vec<bool>> {
+    let mut held_out = Vec::new();
+    for batch in batches {
+        let column = batch.column(1).as_boolean_opt().filter(|column| column.null_count() == 0);
+        let column =
+            column.ok_or_else(|| PyTypeError::new_err("expected held_out of type bool"))?;
+        held_out.extend(column.values());
     }
-    full.into_iter().map(|block| batch::<A>(block, seq_len)).collect()
+    Ok(held_out)
 }
 
 fn not_tokens(found: &DataType) -> PyErr {
     PyTypeError::new_err(format!("expected tokens of type list<uint32>, got {found}"))
 }
 
-fn push_lists<T: TokenId, O: OffsetSizeTrait>(
-    packer: &mut pack::Packer<T>,
-    numbers: &UInt32Array,
+fn push_lists<O: OffsetSizeTrait>(
+    py: Python<'_>,
+    packer: &mut Width,
     lists: &GenericListArray<O>,
-    full: &mut Vec<Block<T>>,
+    held_out: &[bool],
 ) -> PyResult<()> {
-    if lists.null_count() > 0 || numbers.null_count() > 0 {
-        return Err(PyTypeError::new_err("a document without number or tokens cannot be packed"));
+    if lists.null_count() > 0 {
+        return Err(PyTypeError::new_err("a document without tokens cannot be packed"));
     }
     let values = lists
         .values()
         .as_primitive_opt::<UInt32Type>()
         .ok_or_else(|| not_tokens(lists.data_type()))?
         .values();
-    for (number, range) in numbers.values().iter().zip(lists.offsets().windows(2)) {
-        packer
-            .push(*number, &values[range[0].as_usize()..range[1].as_usize()], full)
-            .map_err(to_py)?;
-    }
-    Ok(())
+    leave(py, || {
+        for (ends, held_out) in lists.offsets().windows(2).zip(held_out) {
+            packer.push(&values[ends[0].as_usize()..ends[1].as_usize()], *held_out)?;
+        }
+        Ok(())
+    })
 }
 
 /// A block as a record batch with the schema of a shard.
