@@ -14,6 +14,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 from gristmill.config import Bytes, Options, check, fingerprint, override, read_yaml, suggest
 from gristmill.dedup.minhash import MinHash
 from gristmill.errors import NotBuiltYetError, RecipeError
+from gristmill.tokenizer.patterns import PATTERNS
 
 Format = Literal[
     "jsonl", "parquet", "arrow", "text", "markdown", "code", "html", "warc", "wet", "installed"
@@ -211,8 +212,9 @@ class TokenizerOptions(Options):
     """A byte-level BPE tokenizer to train, or one to load."""
 
     vocab_size: int = Field(default=32_000, ge=257)
-    pattern: Literal["gpt2", "cl100k", "o200k", "llama3"] | None = None
-    """How texts are cut into words: gpt2, or as the vocabulary to extend does."""
+    pattern: str | None = None
+    """How texts are cut into words: gpt2 (or as the vocabulary to extend does), cl100k, o200k,
+    llama3, qwen2, or a regular expression."""
     special_tokens: list[str] | None = None
     """`<|endoftext|>` when absent, or none beside those of the vocabulary to extend."""
     sample_bytes: Bytes | None = Field(default=None, gt=0)
@@ -221,6 +223,14 @@ class TokenizerOptions(Options):
     """Path of a `tokenizer.json` whose ids and merges stay, and are added to."""
     load: str | None = None
     """Path of a `tokenizer.json`; the other options are then its own."""
+
+    @field_validator("pattern")
+    @classmethod
+    def _pattern_is_known(cls, pattern: str | None) -> str | None:
+        # whether an expression can be used is seen before any work too, when it is compiled
+        if pattern is not None and pattern.isalnum() and pattern not in PATTERNS:
+            raise ValueError(f"pattern {pattern!r} is unknown; {suggest(pattern, PATTERNS)}")
+        return pattern
 
     @model_validator(mode="after")
     def _load_stands_alone(self) -> Self:

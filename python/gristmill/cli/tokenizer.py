@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,17 +21,8 @@ from gristmill.progress import progress
 MAX_BAD_FRACTION = 0.001
 SAMPLE_BYTES = 2 << 20
 
-commands = typer.Typer(no_args_is_help=True, help="Train a tokenizer; encode documents with it.")
+commands = typer.Typer(no_args_is_help=True, help="Train and compare tokenizers; encode documents.")
 app.add_typer(commands, name="tokenizer", rich_help_panel="Corpus")
-
-
-class Pattern(StrEnum):
-    """How texts are cut into words."""
-
-    gpt2 = "gpt2"
-    cl100k = "cl100k"
-    o200k = "o200k"
-    llama3 = "llama3"
 
 
 Inputs = Annotated[
@@ -104,9 +94,12 @@ def train_command(
     ],
     out: Annotated[Path, typer.Option(help="Folder for tokenizer.json.")],
     pattern: Annotated[
-        Pattern | None,
+        str | None,
         typer.Option(
-            help="How texts are cut into words.", show_default="gpt2, or that of --extend"
+            metavar="NAME|REGEX",
+            help="How texts are cut into words: gpt2, cl100k, o200k, llama3, qwen2, or a regular "
+            "expression.",
+            show_default="gpt2, or that of --extend",
         ),
     ] = None,
     threads: Threads = 1,
@@ -148,7 +141,7 @@ def train_command(
         tokenizer = Tokenizer.train_batches(
             (docs["text"] for docs in reading.tables()),
             vocab_size,
-            pattern and pattern.value,
+            pattern,
             special,
             threads,
             min_frequency=min_frequency,

@@ -42,6 +42,32 @@ fn advise_bytes(address: usize, length: usize) {
 #[cfg(not(target_os = "linux"))]
 fn advise_bytes(_address: usize, _length: usize) {}
 
+/// Have the system clear the pages under the next `n` items of a growing buffer, all at once: a trap
+/// for each of them costs more than the clearing.
+pub fn populate<T>(buffer: &mut Vec<T>, n: usize) {
+    let spare = buffer.spare_capacity_mut();
+    let room = &spare[..n.min(spare.len())];
+    populate_bytes(room.as_ptr() as usize, size_of_val(room));
+}
+
+#[cfg(target_os = "linux")]
+fn populate_bytes(address: usize, length: usize) {
+    const PAGE_BYTES: usize = 4 << 10;
+    let start = address.next_multiple_of(PAGE_BYTES);
+    let end = (address + length) / PAGE_BYTES * PAGE_BYTES;
+    if start < end {
+        // SAFETY: the range lies within one living allocation, and MADV_POPULATE_WRITE only touches
+        // its pages. A refusal (before Linux 5.14) costs time, not correctness. It is worth the call:
+        // encoding 327 MB of text spends 0.10 to 0.16 s in the system instead of 0.17 to 0.26.
+        unsafe {
+            libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_POPULATE_WRITE);
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn populate_bytes(_address: usize, _length: usize) {}
+
 #[cfg(test)]
 mod tests {
     use super::*;

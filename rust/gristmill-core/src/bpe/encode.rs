@@ -96,7 +96,8 @@ struct Work {
 
 impl Default for Work {
     fn default() -> Self {
-        Self { encoded: Encoded::default(), batch: Box::new(Batch::new()) }
+        let encoded = Encoded { ids: Vec::new(), offsets: vec![0] };
+        Self { encoded, batch: Box::new(Batch::new()) }
     }
 }
 
@@ -164,19 +165,25 @@ impl Encoder {
         threads: usize,
     ) -> Result<Encoded> {
         let bytes: usize = texts.iter().map(|text| text.len()).sum();
-        let mut whole = Encoded {
-            ids: Vec::with_capacity(bytes / BYTES_PER_TOKEN),
-            offsets: Vec::with_capacity(texts.len() + 1),
-        };
-        huge::advise_capacity(&whole.ids);
-        whole.offsets.push(0);
+        let mut whole = Work::default();
+        whole.encoded.ids.reserve(bytes / BYTES_PER_TOKEN);
+        whole.encoded.offsets.reserve(texts.len());
+        if threads == 1 {
+            for chunk in parallel::chunks(texts) {
+                huge::populate(&mut whole.encoded.ids, parallel::CHUNK_BYTES / BYTES_PER_TOKEN);
+                self.encode_chunk(texts, chunk, specials, &mut whole)?;
+            }
+            return Ok(whole.encoded);
+        }
+        let Encoded { ids, offsets } = &mut whole.encoded;
         self.encode_each(texts, specials, threads, |_, part| {
-            let base = whole.ids.len() as i64;
-            whole.ids.extend_from_slice(&part.ids);
-            whole.offsets.extend(part.offsets.iter().skip(1).map(|offset| base + offset));
+            let base = ids.len() as i64;
+            huge::populate(ids, part.ids.len());
+            ids.extend_from_slice(&part.ids);
+            offsets.extend(part.offsets.iter().skip(1).map(|offset| base + offset));
             Ok(())
         })?;
-        Ok(whole)
+        Ok(whole.encoded)
     }
 
     /// The number of ids of each text.
@@ -215,7 +222,11 @@ impl Encoder {
         parallel::in_order(
             chunks.len(),
             threads,
-            |i, out: &mut Work| self.encode_chunk(texts, chunks[i].clone(), specials, out),
+            |i, out: &mut Work| {
+                out.encoded.ids.clear();
+                out.encoded.offsets.truncate(1);
+                self.encode_chunk(texts, chunks[i].clone(), specials, out)
+            },
             |i, out| take(chunks[i].clone(), &out.encoded),
         )
     }
@@ -240,6 +251,7 @@ impl Encoder {
         Ok(bytes)
     }
 
+    /// Append the ids of some of the texts.
     fn encode_chunk(
         &self,
         texts: &[&str],
@@ -249,9 +261,6 @@ impl Encoder {
     ) -> Result<()> {
         let table = self.cache.table();
         let Work { encoded: Encoded { ids, offsets }, batch } = out;
-        ids.clear();
-        offsets.clear();
-        offsets.push(0);
         for i in chunk {
             let refuse = |problem| Error::Format { what: format!("text {i}"), problem };
             self.encode_into(texts[i], specials, &mut Words { table: &table, batch, ids })

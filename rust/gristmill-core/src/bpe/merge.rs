@@ -18,10 +18,12 @@ const FEW: usize = 32;
 /// Append the ids of `word`, which has less than 4 GiB, to `ids`.
 #[inline]
 pub fn merge_word(vocab: &Vocabulary, word: &[u8], ids: &mut Vec<u32>) {
-    match word.len() {
-        ..=FEW => merge_by_search::<FEW>(vocab, word, ids),
-        ..=SEARCHED => merge_by_search::<SEARCHED>(vocab, word, ids),
-        _ => merge_long(vocab, word, ids),
+    if word.len() <= FEW {
+        merge_by_search::<FEW>(vocab, word, ids);
+    } else if word.len() <= SEARCHED {
+        merge_by_search::<SEARCHED>(vocab, word, ids);
+    } else {
+        merge_long(vocab, word, ids);
     }
 }
 

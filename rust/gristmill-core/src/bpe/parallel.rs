@@ -9,7 +9,8 @@ use std::{mem, thread};
 
 use crate::{Error, Result};
 
-const CHUNK_BYTES: usize = 256 << 10;
+/// About how much text is in a chunk.
+pub const CHUNK_BYTES: usize = 256 << 10;
 
 /// Cut `texts` into runs of about [`CHUNK_BYTES`], the unit that threads take.
 pub fn chunks(texts: &[&str]) -> Vec<Range<usize>> {

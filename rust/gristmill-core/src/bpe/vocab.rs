@@ -3,7 +3,7 @@
 use crate::{Error, Result};
 
 /// Ids from here on are refused: a table of that many tokens is a damaged file, not a vocabulary.
-const MAX_VOCAB_SIZE: usize = 1 << ID_BITS;
+pub(super) const MAX_VOCAB_SIZE: usize = 1 << ID_BITS;
 const ID_BITS: u32 = 21;
 const RANK_BITS: u32 = 64 - 2 * ID_BITS;
 
@@ -71,7 +71,7 @@ impl Vocabulary {
             bytes.extend_from_slice(token.as_deref().unwrap_or_default());
             starts.push(bytes.len());
         }
-        let merges = MergeTable::new(tokens.len(), &byte_ids, merges, tied);
+        let merges = MergeTable::new(&byte_ids, merges, tied);
         Ok(Self { bytes, starts, byte_ids, merges })
     }
 
@@ -111,7 +111,10 @@ impl Vocabulary {
     /// What the merge of a rank makes.
     #[inline]
     pub(super) fn result(&self, rank: u32) -> u32 {
-        self.merges.results[rank as usize]
+        match self.merges.first_result {
+            Some(first) => first + rank,
+            None => self.merges.results[rank as usize],
+        }
     }
 }
 
@@ -161,31 +164,31 @@ fn refused(problem: String) -> Error {
     Error::Format { what: "vocabulary".to_owned(), problem }
 }
 
-/// Pair of tokens -> rank: open addressing, at most half full.
-///
-/// Most pairs that are asked for do not merge, and most tokens merge with few others, so the bits of
-/// the left token answer most questions from a small part of the memory. Pairs of bytes, the first
-/// to be asked for in each word, have a table of their own.
+/// Pair of tokens -> rank: open addressing, at most half full, 8 bytes a slot. Pairs of bytes, the
+/// first to be asked for in each word, have a table of their own.
 #[derive(Debug)]
 struct MergeTable {
     slots: Vec<u64>,
     shift: u32,
     results: Vec<u32>,
-    /// For each token one bit for each 64th of the tokens, by hash, that it merges with on its right.
-    partners: Vec<u64>,
+    /// The result of the first merge, where those of the others follow it one by one.
+    first_result: Option<u32>,
     of_bytes: Vec<u32>,
 }
 
 const FREE: u64 = u64::MAX;
 
 impl MergeTable {
-    fn new(n_tokens: usize, byte_ids: &[u32; 256], merges: &[Merge], tied: bool) -> Self {
+    fn new(byte_ids: &[u32; 256], merges: &[Merge], tied: bool) -> Self {
         let size = (merges.len() * 2).next_power_of_two().max(2);
         let mut table = Self {
             slots: vec![FREE; size],
             shift: 64 - size.trailing_zeros(),
             results: merges.iter().map(|merge| merge.2).collect(),
-            partners: vec![0; n_tokens],
+            first_result: merges
+                .first()
+                .map(|merge| merge.2)
+                .filter(|&first| (first..).zip(merges).all(|(id, merge)| id == merge.2)),
             of_bytes: Vec::new(),
         };
         let (mut rank, mut last) = (0, NONE);
@@ -195,7 +198,6 @@ impl MergeTable {
             }
             let slot = table.slot(pair(left, right));
             table.slots[slot] = pair(left, right) << RANK_BITS | rank; // the last of equals counts
-            table.partners[left as usize] |= partner(right);
         }
         let pairs = byte_ids.iter().flat_map(|&left| byte_ids.map(|right| (left, right)));
         table.of_bytes = pairs.map(|(left, right)| table.rank(left, right)).collect();
@@ -214,9 +216,6 @@ impl MergeTable {
 
     #[inline]
     fn rank(&self, left: u32, right: u32) -> u32 {
-        if self.partners[left as usize] & partner(right) == 0 {
-            return NONE;
-        }
         let held = self.slots[self.slot(pair(left, right))];
         if held == FREE { NONE } else { (held & ((1 << RANK_BITS) - 1)) as u32 }
     }
@@ -225,10 +224,4 @@ impl MergeTable {
 #[inline]
 fn pair(left: u32, right: u32) -> u64 {
     u64::from(left) << ID_BITS | u64::from(right)
-}
-
-/// The bit that stands for a token on the right.
-#[inline]
-fn partner(right: u32) -> u64 {
-    1 << (right.wrapping_mul(0x9e37_79b1) >> 26)
 }

@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 
 use super::{Base, Options};
 use crate::bpe::merge::merge_word;
-use crate::bpe::vocab::{Merge, Vocabulary, alphabet};
+use crate::bpe::vocab::{MAX_VOCAB_SIZE, Merge, Vocabulary, alphabet};
 use crate::{Error, Result};
 
 /// Tokens and merges before the first new merge, and the words in these tokens.
@@ -31,11 +31,11 @@ impl Start {
 
     fn fresh(options: &Options) -> Result<Self> {
         let specials = &options.special_tokens;
-        if options.vocab_size < 256 + specials.len() || options.vocab_size > 1 << 24 {
+        if options.vocab_size < 256 + specials.len() || options.vocab_size > MAX_VOCAB_SIZE {
             return Err(refused(
                 "vocab_size",
                 options.vocab_size,
-                "at least 256 bytes and the special tokens, at most 16777216",
+                "at least 256 bytes and the special tokens, at most 2097152",
             ));
         }
         let specials = specials.iter().map(|token| token.clone().into_bytes());
@@ -48,11 +48,11 @@ impl Start {
         let is_added = |token: &String| base.added.iter().any(|(content, ..)| content == token);
         let new: Vec<_> = options.special_tokens.iter().filter(|token| !is_added(token)).collect();
         let size = base.tokens.len() + new.len();
-        if options.vocab_size < size || options.vocab_size > 1 << 24 {
+        if options.vocab_size < size || options.vocab_size > MAX_VOCAB_SIZE {
             return Err(refused(
                 "vocab_size",
                 format!("{} for a vocabulary of {} ids", options.vocab_size, base.tokens.len()),
-                "at least its ids and the special tokens that are added, at most 16777216",
+                "at least its ids and the special tokens that are added, at most 2097152",
             ));
         }
         if let Some(token) = new.iter().find(|token| base.holds(token.as_bytes())) {
