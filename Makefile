@@ -52,7 +52,7 @@ $(VENV)/bin/cargo-deny: | $(VENV)/.locked
 	cargo install -q --locked --root $(CURDIR)/$(VENV) cargo-deny@0.20.2
 
 bench: setup ## Paired comparisons with the peers (long)
-	for bench in $(filter-out benches/paired.py,$(wildcard benches/*.py)); do python $$bench; done
+	for bench in $(filter-out benches/paired.py benches/%_peers.py,$(wildcard benches/*.py)); do python $$bench; done
 
 docs: setup ## The site, into site/
 	mkdocs build --strict

@@ -1,7 +1,7 @@
 """Byte-level BPE beside its peers: encoding, the first pass and a warm one, and training.
 
-    python benches/bpe.py [--text FILE.jsonl] [--ranks cl100k=FILE.tiktoken]
-                          [--peers-python PATH ...] [--without tokenizers]
+    python benches/bpe.py [--text FILE.jsonl] [--pattern cl100k --ranks FILE.tiktoken]
+                          [--peers-python PATH ...] [--without 'tokenizers 0.']
 
 Each side runs in a process of its own, in turn, on one pinned core: ours with one thread, and every
 peer of `bpe_peers.py` that is installed. Peers may live in virtual environments of their own, named
@@ -44,7 +44,7 @@ SLOW = ("tokenizers 0.", "tiktoken")
 """Sides that are run in the first round only."""
 
 
-def write(folder: str, text: str, ranks: str) -> Figures:
+def write(folder: str, text: str, ranks: str, pattern: str) -> Figures:
     """Write texts, the text to train on and the vocabulary, for us and for the peers."""
     import pyarrow as pa
 
@@ -61,11 +61,10 @@ def write(folder: str, text: str, ranks: str) -> Figures:
         to.write_table(table)
     sample = first_bytes(texts, TRAIN_BYTES)
     Path(f"{folder}/train.txt").write_text("\0".join(sample))
-    pattern, _, path = ranks.partition("=")
-    if path:
-        tokenizer = gm.Tokenizer.load(path, pattern=pattern, special_tokens={})
+    if ranks:
+        tokenizer = gm.Tokenizer.load(ranks, pattern=pattern, special_tokens={})
     else:
-        tokenizer = gm.Tokenizer.train(sample, VOCAB_SIZE, special_tokens=[], threads=2)
+        tokenizer = gm.Tokenizer.train(sample, VOCAB_SIZE, pattern, special_tokens=[], threads=2)
     tokenizer.save(f"{folder}/tokenizer.json")
     tokenizer.save(f"{folder}/ranks.tiktoken")
     setting = {"pattern": tokenizer.pattern, "vocab_size": tokenizer.vocab_size}
@@ -214,11 +213,16 @@ def show_train(found: list[dict[str, Figures]], mb: float) -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--text", default="", help="JSONL with a text in each line")
-    parser.add_argument("--ranks", default="", help="PATTERN=FILE.tiktoken, instead of training")
+    parser.add_argument("--pattern", default="gpt2", help="how texts are cut into words")
+    parser.add_argument("--ranks", default="", help="FILE.tiktoken, instead of training")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each side")
     parser.add_argument("--core", type=int, default=(os.cpu_count() or 1) - 1, help="where to run")
     parser.add_argument("--peers-python", action="append", help="Python that has peers; repeatable")
-    parser.add_argument("--without", default="", help="peers to leave out, by commas")
+    parser.add_argument(
+        "--without",
+        default="",
+        help="peers to leave out, by commas: names, or how their name and version begin",
+    )
     return parser.parse_args()
 
 
@@ -227,7 +231,7 @@ def main() -> None:
     peers = {
         label: place
         for label, place in installed(given.peers_python or [sys.executable]).items()
-        if place[1] not in given.without.split(",")
+        if not label.startswith(tuple(filter(None, given.without.split(","))))
     }
     print(
         f"gristmill {version('gristmill')}, Python {sys.version.split()[0]}, {os.cpu_count()} cores; "
@@ -235,7 +239,7 @@ def main() -> None:
         flush=True,
     )
     with TemporaryDirectory() as folder:
-        text = paired.run_side(__file__, "write", [folder, given.text, given.ranks])
+        text = paired.run_side(__file__, "write", [folder, given.text, given.ranks, given.pattern])
         print(
             f"{text['n_docs']:,} documents, {text['mb']:.1f} MB, {text['vocab_size']:,} tokens, "
             f"pattern {text['pattern']}, {given.rounds} rounds",
@@ -243,7 +247,7 @@ def main() -> None:
         )
         encoders = {a: b for a, b in peers.items() if b[1] in bpe_peers.ENCODE}
         show_encode(rounds("encode", folder, encoders, given), text["mb"])
-        if not given.ranks:
+        if not given.ranks and given.pattern == "gpt2":
             # the candidate does not train
             trainers = {
                 label: place

@@ -31,6 +31,7 @@ from pathlib import Path
 import pyarrow as pa
 import tiktoken
 import tokenizers
+from bpe_peers import PUBLISHED
 from paired import texts as found_here
 
 import gristmill as gm
@@ -38,23 +39,6 @@ from gristmill import progress
 from gristmill.sources import open_source
 from gristmill.tokenizer import PATTERNS
 from gristmill.tokenizer.document import document_of
-
-CONTRACTION = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-PUBLISHED = {
-    "gpt2": r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s",
-    "cl100k": r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+|"
-    r" ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s",
-    "o200k": r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
-    + CONTRACTION
-    + r"?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
-    + CONTRACTION
-    + r"?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-    "llama3": CONTRACTION + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|"
-    r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-    "qwen2": CONTRACTION + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|"
-    r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-}
-"""As tiktoken 0.14, Llama 3 and Qwen 2 give them to tiktoken."""
 
 VOCAB_SIZE = 32_000
 SAMPLE_BYTES = 5 << 20
