@@ -24,6 +24,8 @@ from gristmill.cards.compare import brief, compare
 from gristmill.cards.measure import measure, read_run
 from gristmill.dedup.earlier import REASON as OF_EARLIER
 from gristmill.errors import GristmillError, RecipeError
+from gristmill.shards import manifest as manifests
+from gristmill.shards.verify import verify_shards
 from gristmill.units import digest
 from gristmill.weights import check_weights
 
@@ -105,12 +107,14 @@ def verify_model(model: Path | str) -> list[Problem]:
 
 
 def check_directory(folder: Path | str, deep: bool = False) -> list[Check]:
-    """Verify a corpus or a model, whichever `folder` is.
+    """Verify a corpus, a model or a folder of shards, whichever `folder` is.
 
     Raises:
-        RecipeError: It is neither.
+        RecipeError: It is none of them.
     """
     folder = Path(folder)
+    if (folder / manifests.NAME).is_file():
+        return [_shards_alone(folder, deep)]
     if (folder / "config.json").is_file():
         return check_model(folder)
     if (folder / "model" / "config.json").is_file() and not (folder / "documents").is_dir():
@@ -300,13 +304,7 @@ def _check_shards(view: _View, check: Check) -> None:
     if not shards.is_dir():
         check.looked_at = "none"
         return
-    from gristmill.shards.verify import verify_shards
-
-    for problem in verify_shards(shards, deep=view.deep):
-        rows = None if problem.rows is None else f"{problem.rows[0]}-{problem.rows[1]}"
-        check.add(f"shards/{problem.path}", problem.what, rows)
-    packed = pl.read_parquet(shards / "documents.parquet", columns=["id"])["id"]
-    check.looked_at = f"{packed.len():,} packed documents{', every token' if view.deep else ''}"
+    packed = _packed_ids(shards, view.deep, check, "shards/")
     if view.documents is not None and not packed.equals(view.documents["id"]):
         check.add(
             "shards/documents.parquet",
@@ -314,6 +312,26 @@ def _check_shards(view: _View, check: Check) -> None:
             f"({view.documents.height} documents)",
             _first_unequal(packed, view.documents["id"]),
         )
+
+
+def _packed_ids(shards: Path, deep: bool, check: Check, prefix: str) -> pl.Series:
+    """Hold shards against their manifest; the ids of their documents."""
+    for problem in verify_shards(shards, deep=deep):
+        rows = None if problem.rows is None else f"{problem.rows[0]}-{problem.rows[1]}"
+        check.add(f"{prefix}{problem.path}", problem.what, rows)
+    packed = pl.read_parquet(shards / manifests.DOCUMENTS, columns=["id"])["id"]
+    check.looked_at = f"{packed.len():,} packed documents{', every token' if deep else ''}"
+    return packed
+
+
+def _shards_alone(shards: Path, deep: bool) -> Check:
+    """A folder that `gristmill tokenizer encode` wrote."""
+    check = Check("shards")
+    try:
+        _packed_ids(shards, deep, check, "")
+    except FAULTS as error:
+        check.add("shards", f"{type(error).__name__}: {' '.join(str(error).split())}")
+    return check
 
 
 def _first_unequal(left: pl.Series, right: pl.Series) -> str:

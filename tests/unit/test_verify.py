@@ -16,7 +16,7 @@ import safetensors
 from gristmill.cards import write_card
 from gristmill.cards.compare import compare
 from gristmill.errors import RecipeError
-from gristmill.verify import check_corpus, verify_corpus, verify_model
+from gristmill.verify import check_corpus, check_directory, verify_corpus, verify_model
 from synthetic_corpus import edit_json, list_files, make_docs, write_corpus
 
 
@@ -61,6 +61,21 @@ def test_a_whole_corpus_holds(whole):
         "shards",
         "card",
     ]
+
+
+def test_shards_alone_hold_and_a_changed_byte_in_them_is_named(corpus):
+    shards = corpus / "shards"
+    (check,) = check_directory(shards, deep=True)
+    assert not check.problems
+    assert "every token" in check.looked_at
+
+    path = next((shards / "train").glob("*.arrow"))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    (check,) = check_directory(shards)
+    assert [problem.path for problem in check.problems] == [f"train/{path.name}"]
+    assert check.problems[0].rows
 
 
 def test_a_corpus_of_documents_alone_holds(tmp_path):

@@ -16,7 +16,9 @@ from gristmill.cli.app import Json, app, report, stderr
 def verify_command(
     directory: Annotated[
         Path,
-        typer.Argument(metavar="DIR", help="A corpus or a model directory.", show_default=False),
+        typer.Argument(
+            metavar="DIR", help="A directory: a corpus, a model, or shards.", show_default=False
+        ),
     ],
     deep: Annotated[
         bool,
@@ -24,7 +26,7 @@ def verify_command(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Recount a corpus or a model: digests, rows, conservation of documents, card against data.
+    """Recount a corpus, a model or shards: digests, rows, conservation of documents, card against data.
 
     **Example:** `gristmill verify out/demo/corpus --deep`
     """
