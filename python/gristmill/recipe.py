@@ -213,8 +213,7 @@ class TokenizerOptions(Options):
 
     vocab_size: int = Field(default=32_000, ge=257)
     pattern: str | None = None
-    """How texts are cut into words: gpt2 (or as the vocabulary to extend does), cl100k, o200k,
-    llama3, qwen2, or a regular expression."""
+    """gpt2, cl100k, o200k, llama3, qwen2 or a regular expression; gpt2, or that of `extend`."""
     special_tokens: list[str] | None = None
     """`<|endoftext|>` when absent, or none beside those of the vocabulary to extend."""
     sample_bytes: Bytes | None = Field(default=None, gt=0)
