@@ -128,10 +128,9 @@ def train_gigatoken(folder: Path, setting: dict[str, Any]) -> Callable[[], int]:
 def train_gigabpe(folder: Path, setting: dict[str, Any]) -> Callable[[], int]:
     from gigabpe import train_bpe
 
-    files = [str(folder / "train.txt")]
-    return lambda: len(
-        train_bpe(files, setting["vocab_size"], special_tokens=["<|endoftext|>"], threads=1)[1]
-    )
+    files, size = [str(folder / "train.txt")], setting["vocab_size"]
+    options = {"special_tokens": ["<|endoftext|>"], "pretokenizer": "bytelevel", "threads": 1}
+    return lambda: len(train_bpe(files, size, **options)[1])
 
 
 def train_rustbpe(folder: Path, setting: dict[str, Any]) -> Callable[[], int]:
