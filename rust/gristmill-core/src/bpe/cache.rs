@@ -412,3 +412,83 @@ fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     product as u64 ^ (product >> 64) as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Made ids of a word: one for each byte, or a single one for most short words.
+    fn ids_of(word: &[u8], ids: &mut Vec<u32>) {
+        match word.first() {
+            Some(b'a'..=b'f') => ids.extend(word.iter().map(|&byte| u32::from(byte))),
+            _ => {
+                ids.push(word.iter().fold(0_u32, |id, &byte| id.wrapping_mul(31) ^ u32::from(byte)))
+            }
+        }
+    }
+
+    fn encoded(table: &Table, words: &[String], batch: &mut Batch) -> Vec<u32> {
+        let text = words.concat();
+        let mut ids = Vec::new();
+        let mut start = 0;
+        for words in words.chunks(WORDS) {
+            let mut end = 0;
+            for (place, word) in batch.ends.iter_mut().zip(words) {
+                end += word.len() as u32;
+                *place = end;
+            }
+            table.encode(text.as_bytes(), start, words.len(), batch, &mut ids, ids_of);
+            start += end as usize;
+        }
+        ids
+    }
+
+    fn expected(words: &[String]) -> Vec<u32> {
+        let mut ids = Vec::new();
+        words.iter().for_each(|word| ids_of(word.as_bytes(), &mut ids));
+        ids
+    }
+
+    /// Words of 7, 14, 28 and 5,000 bytes, each number another one.
+    fn word(number: u32) -> String {
+        let scrambled = format!("{:07x}", number.wrapping_mul(0x9e37_79b1) & 0x0fff_ffff);
+        match number % 1_000 {
+            0 => scrambled.repeat(4),
+            1 => scrambled.repeat(2),
+            2 if number < 9_000 => scrambled.repeat(715),
+            _ => scrambled,
+        }
+    }
+
+    #[test]
+    fn ids_are_right_while_the_table_grows_and_after_it_was_emptied() {
+        let (cache, mut batch) = (Cache::new(), Batch::new());
+        let mut emptied = false;
+        for chunk in 0..180_u32 {
+            let words: Vec<String> = (0..10_000).map(|i| word(chunk * 10_000 + i)).collect();
+            let before = cache.table().n_words.load(Relaxed);
+            for _ in 0..2 {
+                assert!(encoded(&cache.table(), &words, &mut batch) == expected(&words));
+            }
+            emptied |= cache.table().n_words.load(Relaxed) < before;
+        }
+        assert_eq!(cache.table().slots.n, MAX_SLOTS);
+        assert!(emptied);
+    }
+
+    #[test]
+    fn threads_that_fill_it_together_find_the_same_ids() {
+        let cache = Cache::new();
+        let words: Vec<String> = (0..40_000).map(|i| word(i % 30_000)).collect();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let mut batch = Batch::new();
+                    for words in words.chunks(5_000) {
+                        assert!(encoded(&cache.table(), words, &mut batch) == expected(words));
+                    }
+                });
+            }
+        });
+    }
+}
