@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ def check_directory(folder: Path | str, deep: bool = False) -> list[Check]:
     """
     folder = Path(folder)
     if (folder / manifests.NAME).is_file():
-        return [_shards_alone(folder, deep)]
+        return [_look("shards", lambda check: _packed_ids(folder, deep, check, ""))]
     if (folder / "config.json").is_file():
         return check_model(folder)
     if (folder / "model" / "config.json").is_file() and not (folder / "documents").is_dir():
@@ -137,15 +138,17 @@ def check_corpus(corpus: Path | str, deep: bool = False) -> list[Check]:
         ("shards", _check_shards),
         ("card", _check_card),
     ]
-    done: list[Check] = []
-    for name, look in checks:
-        check = Check(name)
-        try:
-            look(view, check)
-        except FAULTS as error:
-            check.add(name, f"{type(error).__name__}: {' '.join(str(error).split())}")
-        done.append(check)
-    return done
+    return [_look(name, partial(look, view)) for name, look in checks]
+
+
+def _look(name: str, look: Callable[[Check], object]) -> Check:
+    """A check, and what it stumbled over."""
+    check = Check(name)
+    try:
+        look(check)
+    except FAULTS as error:
+        check.add(name, f"{type(error).__name__}: {' '.join(str(error).split())}")
+    return check
 
 
 @dataclass(slots=True)
@@ -322,16 +325,6 @@ def _packed_ids(shards: Path, deep: bool, check: Check, prefix: str) -> pl.Serie
     packed = pl.read_parquet(shards / manifests.DOCUMENTS, columns=["id"])["id"]
     check.looked_at = f"{packed.len():,} packed documents{', every token' if deep else ''}"
     return packed
-
-
-def _shards_alone(shards: Path, deep: bool) -> Check:
-    """A folder that `gristmill tokenizer encode` wrote."""
-    check = Check("shards")
-    try:
-        _packed_ids(shards, deep, check, "")
-    except FAULTS as error:
-        check.add("shards", f"{type(error).__name__}: {' '.join(str(error).split())}")
-    return check
 
 
 def _first_unequal(left: pl.Series, right: pl.Series) -> str:
