@@ -277,7 +277,7 @@ def vocabularies(folder: Path, sample: list[str], ranks: list[str]) -> list[Path
     for given in ranks:
         pattern, _, path = given.partition("=")
         loaded = gm.Tokenizer.load(path, pattern=pattern, special_tokens={})
-        made[folder / f"{pattern}, {Path(path).name}"] = loaded
+        made[folder / f"{pattern}, {Path(path).stem}"] = loaded
     for place, tokenizer in made.items():
         tokenizer.save(place)
     return list(made)
