@@ -219,8 +219,9 @@ def _batches(source: Source, job: FilterJob) -> Iterator[Batch]:
             if left is None:
                 yield batch
                 continue
-            yield Batch(docs=batch.docs.slice(0, left), bad=batch.bad)
-            left -= min(left, len(batch.docs))
+            batch = batch.head_docs(left)
+            yield batch
+            left -= len(batch.docs)
             if left == 0:
                 return
 

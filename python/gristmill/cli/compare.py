@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
@@ -136,7 +136,8 @@ class _File:
             declared = batch.docs["source"]
             own = pc.if_else(pc.equal(declared, self.source.name), self.name, declared)
             at = batch.docs.schema.get_field_index("source")
-            yield Batch(batch.docs.set_column(at, batch.docs.schema.field(at), own), batch.bad)
+            docs = batch.docs.set_column(at, batch.docs.schema.field(at), own)
+            yield replace(batch, docs=docs)
 
 
 def _sources(inputs: Sequence[str]) -> list[_File]:

@@ -8,13 +8,14 @@ locator order, so reading all splits gives the same rows whoever reads them, and
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -23,6 +24,9 @@ from gristmill.errors import DataRefusedError, RecipeError
 from gristmill.schema import DOCUMENT, NO_ASSERTION
 
 OnBad = Literal["refuse", "skip", "repair"]
+
+Row: TypeAlias = dict[str, Any]
+"""The values of a document, or of a bad record, by column; a text as its UTF-8 bytes."""
 
 BAD = pa.schema(
     [
@@ -54,10 +58,33 @@ class Batch:
     Attributes:
         docs: Documents, with the columns of `schema.DOCUMENT`.
         bad: Records that are none, with the columns of `BAD`.
+        bad_at: ``int64[len(bad)]``, ascending: where among all records of the batch they stood.
     """
 
     docs: pa.Table
     bad: pa.Table
+    bad_at: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.docs) + len(self.bad)
+
+    def head(self, n_records: int) -> Batch:
+        """The first records of the batch, at most so many."""
+        n_bad = int(np.searchsorted(self.bad_at, n_records))
+        docs, bad = self.docs.slice(0, n_records - n_bad), self.bad.slice(0, n_bad)
+        return Batch(docs, bad, self.bad_at[:n_bad])
+
+    def head_docs(self, n_docs: int) -> Batch:
+        """The records up to the document with that number, at most so many documents."""
+        if n_docs >= len(self.docs):
+            return self
+        at = np.delete(np.arange(len(self)), self.bad_at)
+        return self.head(int(at[n_docs - 1]) + 1 if n_docs else 0)
+
+    def text_bytes(self) -> npt.NDArray[np.int64]:
+        """``int64[len(self)]``: UTF-8 bytes of each record's text, 0 for a bad one."""
+        sizes = pc.binary_length(self.docs["text"]).to_numpy()
+        return np.insert(sizes, self.bad_at - np.arange(len(self.bad)), 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +102,22 @@ class Item:
     n_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a large file.
+
+    Attributes:
+        start: Where it begins: a byte (of JSON Lines those of the unpacked stream, where a line
+            begins), a row group of Parquet, a record batch of Arrow.
+        stop: Where it ends, not included; None is the end of the file.
+        first: The number of its first line or row.
+    """
+
+    start: int = 0
+    stop: int | None = None
+    first: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
     """A part of a source that is read alone; small enough to send to another process.
@@ -84,6 +127,7 @@ class Split:
         name: Locator of the first file, for messages.
         n_bytes: Bytes to read.
         items: The files.
+        part: Which part of the file is meant, when it is one of several.
         n_records: How many records to read, the rest is beyond the source's `limit_bytes`; None
             means all.
     """
@@ -92,6 +136,7 @@ class Split:
     name: str
     n_bytes: int
     items: tuple[Item, ...]
+    part: Part | None = None
     n_records: int | None = None
 
 
@@ -182,39 +227,70 @@ def batches(origin: Origin, records: Iterable[Record | BadRecord]) -> Iterator[B
     Raises:
         DataRefusedError: A record is bad and the source's `on_bad` is ``refuse``.
     """
-    rows, bad, size, seen = [], [], 0, dict[str, str]()
+    held, seen = Rows(origin), dict[str, str]()
     for record in records:
         if isinstance(record, Record):
-            text = record.text.encode()
-            size += len(text)
-            row = _document_row(origin, record, text)
+            row = document_row(origin, record)
             first = seen.setdefault(row["id"], record.locator)
             if first == record.locator:
-                rows.append(row)
+                held.add(row)
             else:
-                bad.append(_bad_row(origin, _repeated(record, text, first)))
+                held.add_bad(repeated(record, first))
         else:
-            bad.append(_bad_row(origin, record))
-        if size >= BATCH_BYTES or len(rows) + len(bad) >= BATCH_DOCS:
-            yield _batch(rows, bad)
-            rows, bad, size = [], [], 0
-    if rows or bad:
-        yield _batch(rows, bad)
+            held.add_bad(record)
+        if held.n_bytes >= BATCH_BYTES or len(held) >= BATCH_DOCS:
+            yield held.batch()
+            held = Rows(origin)
+    if len(held):
+        yield held.batch()
 
 
-def limited(name: str, splits: list[Split], read: _Reader, limit_bytes: int | None) -> list[Split]:
-    """Cut a source after the last document that fits into `limit_bytes` of text.
+class Rows:
+    """Records on their way into a batch.
 
-    Costs a pass over the records that are kept; without a limit, over the first one only.
+    Args:
+        origin: What the recipe says of the source.
+    """
+
+    def __init__(self, origin: Origin) -> None:
+        self._origin = origin
+        self._docs, self._bad, self._bad_at = list[Row](), list[Row](), list[int]()
+        self.n_bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._docs) + len(self._bad)
+
+    def add(self, row: Row) -> None:
+        """Append a document."""
+        self.n_bytes += len(row["text"])
+        self._docs.append(row)
+
+    def add_bad(self, record: BadRecord) -> None:
+        """Append a record that is none."""
+        self._bad_at.append(len(self))
+        self._bad.append(_bad_row(self._origin, record))
+
+    def batch(self) -> Batch:
+        """What was appended."""
+        docs, bad = _table(self._docs, DOCUMENT), _table(self._bad, BAD)
+        return Batch(docs, bad, np.array(self._bad_at, np.int64))
+
+
+def limited(
+    name: str, splits: list[Split], read: Callable[[Split], Iterator[Batch]], limit: int | None
+) -> list[Split]:
+    """Cut a source after the last document that fits into `limit` bytes of text.
+
+    Costs a pass over the records that are kept; without a limit, over the first batch only.
 
     Raises:
         RecipeError: The source has no record at all, or its first document exceeds the limit.
     """
-    if limit_bytes is None:
+    if limit is None:
         if not any(True for split in splits for _ in islice(read(split), 1)):
             raise RecipeError(f"source {name!r}: no document in {_names(splits)}; check the path")
         return splits
-    kept, left, ended = list[Split](), limit_bytes, False
+    kept, left, ended = list[Split](), limit, False
     for split in splits:
         n_records, left, ended = _fitting(read(split), left)
         if n_records:
@@ -223,22 +299,34 @@ def limited(name: str, splits: list[Split], read: _Reader, limit_bytes: int | No
         if ended:
             break
     if not kept:
-        cause = f"its first document is larger than limit_bytes = {limit_bytes}"
+        cause = f"its first document is larger than limit_bytes = {limit}"
         empty = f"no document in {_names(splits)}; check the path"
         raise RecipeError(f"source {name!r}: {cause if ended else empty}")
     return kept
 
 
-def _fitting(records: Iterator[Record | BadRecord], left: int) -> tuple[int, int, bool]:
+def _fitting(batches: Iterator[Batch], left: int) -> tuple[int, int, bool]:
     """Count the records that fit into `left` bytes; what is left then; whether one did not fit."""
     n_records = 0
-    for record in records:
-        size = len(record.text.encode()) if isinstance(record, Record) else 0
-        if size > left:
+    for batch in batches:
+        total = np.cumsum(batch.text_bytes())
+        n_fitting = int(np.searchsorted(total, left, side="right"))
+        n_records += n_fitting
+        left -= int(total[n_fitting - 1]) if n_fitting else 0
+        if n_fitting < len(batch):
             return n_records, left, True
-        left -= size
-        n_records += 1
     return n_records, left, False
+
+
+def first_records(batches: Iterator[Batch], n_records: int | None) -> Iterator[Batch]:
+    """The batches up to the record with that number, or all when it is None."""
+    for batch in batches:
+        if n_records is not None:
+            batch = batch.head(n_records)
+            n_records -= len(batch)
+        yield batch
+        if n_records == 0:
+            return
 
 
 def _names(splits: list[Split]) -> str:
@@ -246,14 +334,12 @@ def _names(splits: list[Split]) -> str:
     return (splits[0].name if splits else "nothing") + more
 
 
-class _Reader(Protocol):
-    def __call__(self, split: Split, /) -> Iterator[Record | BadRecord]: ...
-
-
-def _document_row(origin: Origin, record: Record, text: bytes) -> dict[str, Any]:
+def document_row(origin: Origin, record: Record) -> Row:
+    """The columns of a document; what it does not say takes the source's value."""
+    text = record.text.encode()
     return {
         "id": record.id or document_id(origin.name, record.locator, text),
-        "text": record.text,
+        "text": text,
         "source": record.source or origin.name,
         "license": record.license or origin.license,
         "url": record.url,
@@ -262,18 +348,19 @@ def _document_row(origin: Origin, record: Record, text: bytes) -> dict[str, Any]
     }
 
 
-def _repeated(record: Record, text: bytes, first: str) -> BadRecord:
+def repeated(record: Record, first: str) -> BadRecord:
+    """The bad record that stands for a document whose id the one at `first` has already."""
     return BadRecord(
         locator=record.locator,
         reason="duplicate_id",
         detail=f"{record.id} is the id of {first} already",
-        raw=text,
+        raw=record.text.encode(),
         license=record.license,
         url=record.url,
     )
 
 
-def _bad_row(origin: Origin, record: BadRecord) -> dict[str, Any]:
+def _bad_row(origin: Origin, record: BadRecord) -> Row:
     detail = f"{record.locator}: {record.detail}"
     if origin.on_bad == "refuse":
         raise DataRefusedError(
@@ -291,10 +378,6 @@ def _bad_row(origin: Origin, record: BadRecord) -> dict[str, Any]:
     }
 
 
-def _batch(rows: list[dict[str, Any]], bad: list[dict[str, Any]]) -> Batch:
-    return Batch(_table(rows, DOCUMENT), _table(bad, BAD))
-
-
-def _table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
+def _table(rows: list[Row], schema: pa.Schema) -> pa.Table:
     columns = [pa.array([row[one.name] for row in rows], one.type) for one in schema]
-    return pa.table(columns, schema=schema)
+    return pa.Table.from_arrays(columns, schema=schema)

@@ -15,6 +15,7 @@ from gristmill.sources.base import (
     Split,
     batches,
     digest,
+    first_records,
     limited,
 )
 from gristmill.sources.jsonl import records as jsonl_records
@@ -62,11 +63,11 @@ class Files:
         else:
             groups = grouped(self.items)
         splits = [self._split(group) for group in groups]
-        return limited(self.name, splits, self._records, self.limit_bytes)
+        return limited(self.name, splits, self.read, self.limit_bytes)
 
     def read(self, split: Split) -> Iterator[Batch]:
         """Read one split in locator order."""
-        return batches(self.origin, self._records(split))
+        return first_records(batches(self.origin, self._records(split)), split.n_records)
 
     def _split(self, items: tuple[Item, ...]) -> Split:
         return Split(
@@ -77,13 +78,8 @@ class Files:
         )
 
     def _records(self, split: Split) -> Iterator[Record | BadRecord]:
-        left = split.n_records
         for item in split.items:
-            for record in self._records_of(item):
-                if left == 0:
-                    return
-                yield record
-                left = None if left is None else left - 1
+            yield from self._records_of(item)
 
     def _records_of(self, item: Item) -> Iterator[Record | BadRecord]:
         if self.format in RECORD_FORMATS:
