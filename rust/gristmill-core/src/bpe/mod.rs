@@ -9,6 +9,7 @@
 mod cache;
 pub mod custom;
 pub mod encode;
+mod key;
 mod merge;
 mod parallel;
 pub mod pretokenize;
