@@ -14,6 +14,7 @@ mod merge;
 mod parallel;
 pub mod pretokenize;
 pub mod ranks;
+mod segment;
 pub mod train;
 pub mod unicode;
 pub mod vocab;
