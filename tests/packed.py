@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from gristmill import schema
 from gristmill.shards.read import Shards
@@ -22,9 +23,14 @@ class ByteTokenizer:
     def __init__(self, vocab_size: int = 257) -> None:
         self.vocab_size = vocab_size
 
-    def encode_batch(self, texts, threads=1):
+    def encode_batch(self, texts):
         ids = [list(text.encode()) for text in texts.to_pylist()]
         return pa.array(ids, pa.list_(pa.uint32()))
+
+    def encode_into(self, packer, texts, held_out, threads):
+        tokens = self.encode_batch(texts)
+        packer.push(pa.table({"tokens": tokens, "held_out": held_out}))
+        return pc.list_value_length(tokens).cast(pa.uint32())
 
     def save(self, path):
         Path(path).write_text(f'{{"vocab_size": {self.vocab_size}}}')

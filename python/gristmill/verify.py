@@ -33,7 +33,6 @@ from gristmill.weights import check_weights
 PROBLEMS_SHOWN = 20
 """Problems that one check lists before it stops looking."""
 
-
 FAULTS = (
     GristmillError,
     OSError,
@@ -210,8 +209,7 @@ def _check_conservation(view: _View, check: Check) -> None:
                 "run.json", f"stage {name}: {docs_in} documents in, {kept} kept + {lost} dropped"
             )
         if name == "ledger":
-            left = left if left is None or docs_in == stages[0]["docs_in"] else -1
-            if left == -1:
+            if docs_in != stages[0]["docs_in"]:
                 check.add("run.json", f"stage ledger: {docs_in} rows, {stages[0]['docs_in']} read")
             continue
         if left is not None and docs_in != left:
@@ -242,20 +240,12 @@ def _check_ledger(view: _View, check: Check) -> None:
         )
     counted = ledger.filter(pl.col("fate") == "dropped").group_by("stage", "reason").len()
     found = {(stage, reason): n for stage, reason, n in counted.iter_rows()}
-    said = {
-        (stage["name"], reason): n
-        for stage in stages
-        for reason, n in stage["dropped"].items()
-        if n
-    }
+    said = {(one["name"], reason): n for one in stages for reason, n in one["dropped"].items()}
     for stage, reason in sorted(found.keys() | said.keys(), key=str):
-        pair = (stage, reason)
-        if found.get(pair, 0) != said.get(pair, 0):
-            check.add(
-                "ledger",
-                f"{found.get(pair, 0)} documents dropped by {stage} for {reason}, run.json says "
-                f"{said.get(pair, 0)}",
-            )
+        n_found, n_said = (counts.get((stage, reason), 0) for counts in (found, said))
+        if n_found != n_said:
+            what = f"{n_found} documents dropped by {stage} for {reason}, run.json says {n_said}"
+            check.add("ledger", what)
     outside = pl.col("reason").eq_missing(OF_EARLIER)
     lost = ledger.filter(~outside & ~pl.col("duplicate_of").is_in(ledger["id"].implode()))
     nowhere, unread = earlier.without_original(view.run, ledger.filter(outside))

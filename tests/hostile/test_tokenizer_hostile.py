@@ -99,7 +99,7 @@ def test_a_file_changed_at_random_loads_or_is_refused_by_name(tmp_path_factory, 
         assert tok.normalizes or tok.decode(ids) == TEXT
         try:
             theirs = tokenizers.Tokenizer.from_file(str(file))
-        except Exception:
+        except Exception:  # it raises Exception itself
             return
         # an added token that is not in the vocabulary gets the next free id there, whatever its own
         renumbered = any(theirs.token_to_id(t) != i for t, i in tok.special_tokens.items())

@@ -18,8 +18,8 @@ from rich.table import Table
 
 from gristmill.cards.wording import bytes_
 from gristmill.cli.app import Json, report
-from gristmill.cli.tokenizer import MAX_BAD_FRACTION, commands
-from gristmill.errors import DataRefusedError, RecipeError
+from gristmill.cli.tokenizer import commands, refuse_bad
+from gristmill.errors import RecipeError
 from gristmill.progress import progress
 from gristmill.sources.base import Batch, Source, Split
 from gristmill.sources.paths import suffix
@@ -162,11 +162,7 @@ def _add(comparison: Comparison, sources: Sequence[_File], limit: int | None) ->
         taken = sample_texts(sources, limit)
         documents, bad = taken.documents, taken.bad
         _add_table(comparison, taken.rows)
-    if bad > MAX_BAD_FRACTION * (documents + bad):
-        raise DataRefusedError(
-            f"{bad} of {documents + bad} records are no documents with a text; at most "
-            f"{MAX_BAD_FRACTION:.1%} may be bad"
-        )
+    refuse_bad(bad, documents)
     return {"documents_read": documents, "bad_records": bad}
 
 

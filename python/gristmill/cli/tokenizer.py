@@ -36,6 +36,19 @@ Inputs = Annotated[
 Threads = Annotated[int, typer.Option(min=1, help="The result is the same for any number.")]
 
 
+def refuse_bad(bad: int, docs: int) -> None:
+    """Raise when too many records were no documents.
+
+    Raises:
+        DataRefusedError: More than `MAX_BAD_FRACTION` of them.
+    """
+    if bad > MAX_BAD_FRACTION * (docs + bad):
+        raise DataRefusedError(
+            f"{bad} of {docs + bad} records are no documents with a text; at most "
+            f"{MAX_BAD_FRACTION:.1%} may be bad"
+        )
+
+
 @dataclass
 class Reading:
     """Documents of several inputs in order, counted as they pass."""
@@ -61,11 +74,7 @@ class Reading:
                     for batch in source.read(split):
                         advance(self._count(batch.docs, len(batch.bad)) / 1e6)
                         yield batch.docs
-        if self.bad > MAX_BAD_FRACTION * (self.docs + self.bad):
-            raise DataRefusedError(
-                f"{self.bad} of {self.docs + self.bad} records are no documents with a text; at "
-                f"most {MAX_BAD_FRACTION:.1%} may be bad"
-            )
+        refuse_bad(self.bad, self.docs)
         if not self.docs:
             raise RecipeError(f"there are no documents in {', '.join(self.inputs)}")
 

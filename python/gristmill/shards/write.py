@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -50,19 +50,13 @@ class Encoder(Protocol):
     def end_token_id(self) -> int:
         """The id that closes a document."""
 
-    def encode_batch(self, texts: Any, threads: int = 1) -> pa.Array:
-        """Token ids of each text, ``list<uint32>``."""
+    def encode_into(
+        self, packer: _core.Packer, texts: pa.ChunkedArray, held_out: pa.ChunkedArray, threads: int
+    ) -> pa.UInt32Array:
+        """Encode texts and append them to the packer; the number of ids of each."""
 
     def save(self, path: Path) -> None:
         """Write ``tokenizer.json``."""
-
-
-@runtime_checkable
-class Direct(Protocol):
-    """A tokenizer whose ids need not become lists on their way into rows."""
-
-    def encode_into(self, packer: _core.Packer, texts: Any, held_out: Any, threads: int) -> Any:
-        """Encode texts and append them to the packer; the number of ids of each, ``uint32``."""
 
 
 def write_shards(
@@ -126,7 +120,8 @@ def write_shards(
         n_held_out = 0
         for batch in _batches(documents):
             held_out = _held_out(batch.column("id"), validation)
-            n_tokens = _encode(tokenizer, packer, batch.column("text"), held_out, threads)
+            texts = batch.column("text")
+            n_tokens = tokenizer.encode_into(packer.kernel, texts, held_out, threads)
             in_order(rows.append, batch.drop_columns("text"), n_tokens)
             _write_full(packer, splits, in_order)
             n_held_out += pc.sum(held_out).as_py()
@@ -174,21 +169,6 @@ def _batches(documents: Iterable[pa.Table]) -> Iterator[pa.Table]:
                 held, held_bytes = [], 0
     if held:
         yield pa.concat_tables(held)
-
-
-def _encode(
-    tokenizer: Encoder,
-    packer: Packer,
-    texts: pa.ChunkedArray,
-    held_out: pa.ChunkedArray,
-    threads: int,
-) -> pa.Array | pa.ChunkedArray:
-    """Append the ids of texts to the packer; how many each has."""
-    if isinstance(tokenizer, Direct):
-        return tokenizer.encode_into(packer.kernel, texts, held_out, threads)
-    tokens = tokenizer.encode_batch(texts, threads=threads)
-    packer.push(tokens, held_out)
-    return pc.list_value_length(tokens).cast(pa.uint32())
 
 
 def _write_full(packer: Packer, splits: list[SplitFiles], in_order: Callable[..., None]) -> None:

@@ -401,7 +401,7 @@ class Tokenizer:
         lengths = np.array([len(token or b"") for token in self._tokens], np.int64)
         places = character_offsets(ids, column, lengths)
         lists = [type(ids).from_arrays(ids.offsets, place, type=ids.type) for place in places]
-        return pa.table({"ids": ids, "starts": lists[0], "ends": lists[1]})
+        return pa.Table.from_arrays([ids, *lists], ["ids", "starts", "ends"])
 
     def encode_into(
         self,

@@ -17,56 +17,52 @@ pub fn zeroed<T: Copy + Default>(length: usize) -> Vec<T> {
 
 /// Ask for huge pages under a buffer; for pages that were not touched yet they come at once.
 pub fn advise<T>(buffer: &[T]) {
-    advise_bytes(buffer.as_ptr() as usize, size_of_val(buffer));
+    ask(Wish::Huge, buffer.as_ptr(), buffer.len());
 }
 
 /// As [`advise`], for all that a vector may grow to without moving.
 pub fn advise_capacity<T>(buffer: &Vec<T>) {
-    advise_bytes(buffer.as_ptr() as usize, buffer.capacity() * size_of::<T>());
+    ask(Wish::Huge, buffer.as_ptr(), buffer.capacity());
 }
-
-#[cfg(target_os = "linux")]
-fn advise_bytes(address: usize, length: usize) {
-    let start = address.next_multiple_of(HUGE_BYTES);
-    let end = (address + length) / HUGE_BYTES * HUGE_BYTES;
-    if start < end {
-        // SAFETY: the range lies within one living allocation, and MADV_HUGEPAGE changes only which
-        // pages back it, never what it holds. A refusal costs time, not correctness. It is worth the
-        // call: see the figures above.
-        unsafe {
-            libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_HUGEPAGE);
-        }
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn advise_bytes(_address: usize, _length: usize) {}
 
 /// Have the system clear the pages under the next `n` items of a growing buffer, all at once: a trap
 /// for each of them costs more than the clearing.
+///
+/// Encoding 327 MB of text spends 0.10 to 0.16 s in the system instead of 0.17 to 0.26.
 pub fn populate<T>(buffer: &mut Vec<T>, n: usize) {
     let spare = buffer.spare_capacity_mut();
-    let room = &spare[..n.min(spare.len())];
-    populate_bytes(room.as_ptr() as usize, size_of_val(room));
+    ask(Wish::Populated, spare.as_ptr(), n.min(spare.len()));
 }
 
+/// What pages may be asked to be.
+#[derive(Clone, Copy)]
+enum Wish {
+    Huge,
+    Populated,
+}
+
+/// Ask for the whole pages that `n` items at `items` have to themselves; a refusal costs time only.
 #[cfg(target_os = "linux")]
-fn populate_bytes(address: usize, length: usize) {
-    const PAGE_BYTES: usize = 4 << 10;
-    let start = address.next_multiple_of(PAGE_BYTES);
-    let end = (address + length) / PAGE_BYTES * PAGE_BYTES;
+fn ask<T>(wish: Wish, items: *const T, n: usize) {
+    let (page_bytes, advice) = match wish {
+        Wish::Huge => (HUGE_BYTES, libc::MADV_HUGEPAGE),
+        Wish::Populated => (4 << 10, libc::MADV_POPULATE_WRITE), // refused before Linux 5.14
+    };
+    let address = items as usize;
+    let start = address.next_multiple_of(page_bytes);
+    let end = (address + n * size_of::<T>()) / page_bytes * page_bytes;
     if start < end {
-        // SAFETY: the range lies within one living allocation, and MADV_POPULATE_WRITE only touches
-        // its pages. A refusal (before Linux 5.14) costs time, not correctness. It is worth the call:
-        // encoding 327 MB of text spends 0.10 to 0.16 s in the system instead of 0.17 to 0.26.
+        // SAFETY: the range lies within one living allocation. The one advice changes which pages
+        // back it, the other touches them; what they hold stays. Twin: asking for nothing, which
+        // costs what the figures above say.
         unsafe {
-            libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_POPULATE_WRITE);
+            libc::madvise(start as *mut libc::c_void, end - start, advice);
         }
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn populate_bytes(_address: usize, _length: usize) {}
+fn ask<T>(_: Wish, _: *const T, _: usize) {}
 
 #[cfg(test)]
 mod tests {

@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod bpe_twins;
+
+use bpe_twins::{options, replaced, trained};
 use gristmill_core::bpe::encode::{AddedToken, Encoder, Options, Specials};
 use gristmill_core::bpe::pretokenize::Pattern;
-use gristmill_core::bpe::train::{self, Trained, Trainer};
+use gristmill_core::bpe::train::Trained;
 use gristmill_core::bpe::vocab::{Merge, Vocabulary};
 use proptest::prelude::*;
 use regex::Regex;
@@ -126,33 +129,6 @@ fn the_twin_tells_the_patterns_apart() {
 fn an_unknown_pattern_is_refused_by_name() {
     let error = Pattern::from_name("gpt5").unwrap_err().to_string();
     assert!(error.contains("gpt5") && error.contains("o200k"), "{error}");
-}
-
-fn options(vocab_size: usize) -> train::Options {
-    train::Options {
-        vocab_size,
-        special_tokens: vec!["<|endoftext|>".to_owned()],
-        min_frequency: 1,
-        max_token_bytes: usize::MAX,
-        sample_bytes: None,
-        extend: None,
-    }
-}
-
-fn trained(texts: &[&str], options: train::Options, threads: usize) -> Trained {
-    let mut trainer = Trainer::new(Pattern::Gpt2, options).unwrap();
-    trainer.add(texts, threads).unwrap();
-    trainer.train().unwrap()
-}
-
-fn replaced(word: &[u32], pair: (u32, u32), id: u32) -> Vec<u32> {
-    let (mut new, mut i) = (Vec::new(), 0);
-    while i < word.len() {
-        let here = word.get(i..i + 2) == Some(&[pair.0, pair.1]);
-        new.push(if here { id } else { word[i] });
-        i += if here { 2 } else { 1 };
-    }
-    new
 }
 
 fn corpus() -> Vec<String> {

@@ -2,31 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod bpe_twins;
+
 use std::collections::BTreeMap;
 
+use bpe_twins::{options, replaced, trained};
 use gristmill_core::bpe::encode::{AddedToken, Encoder, Options as Encoding, Specials};
 use gristmill_core::bpe::pretokenize::Pattern;
 use gristmill_core::bpe::train::{Base, Options, Trained, Trainer};
 use gristmill_core::bpe::vocab::Vocabulary;
 use gristmill_core::digest::xxh3_64;
 use proptest::prelude::*;
-
-fn options(vocab_size: usize) -> Options {
-    Options {
-        vocab_size,
-        special_tokens: vec!["<|endoftext|>".to_owned()],
-        min_frequency: 1,
-        max_token_bytes: usize::MAX,
-        sample_bytes: None,
-        extend: None,
-    }
-}
-
-fn trained(texts: &[&str], options: Options, threads: usize) -> Trained {
-    let mut trainer = Trainer::new(Pattern::Gpt2, options).unwrap();
-    trainer.add(texts, threads).unwrap();
-    trainer.train().unwrap()
-}
 
 /// Training that counts all pairs of all words again for each merge, from words as an encoder of
 /// the vocabulary to extend gives them.
@@ -76,16 +62,6 @@ fn commonest(words: &[Vec<u32>], tokens: &[Vec<u8>], options: &Options) -> Optio
 
 fn joined(tokens: &[Vec<u8>], (left, right): (u32, u32)) -> Vec<u8> {
     [&*tokens[left as usize], &*tokens[right as usize]].concat()
-}
-
-fn replaced(word: &[u32], pair: (u32, u32), id: u32) -> Vec<u32> {
-    let (mut new, mut i) = (Vec::new(), 0);
-    while i < word.len() {
-        let here = word.get(i..i + 2) == Some(&[pair.0, pair.1]);
-        new.push(if here { id } else { word[i] });
-        i += if here { 2 } else { 1 };
-    }
-    new
 }
 
 fn texts() -> impl Strategy<Value = Vec<String>> {

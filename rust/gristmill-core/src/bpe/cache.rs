@@ -2,21 +2,21 @@
 //!
 //! A word of up to 15 bytes is its own 16-byte key, so a hit compares two integers and finds up to
 //! three ids beside them, in half a cache line. Words are looked up in batches: first every key and
-//! its place, loading what stands there, then the comparisons. The loads do not depend on each other,
-//! so that the wait for memory is paid once for many words, not once a word.
+//! its place, asking for the memory there, then the comparisons; so the wait for memory is paid once
+//! for many words, not once a word.
 //!
 //! A slot is written once: claimed through its second word, filled, then published through it. What
-//! a reader does not see yet it merges itself, to the same ids. Between chunks of text the table is
-//! doubled when it is half full; at [`MAX_SLOTS`] it is emptied instead.
+//! a reader does not see yet it merges itself, to the same ids. Between chunks of text a table that is
+//! four fifths full, or has no room left for what slots do not hold, becomes four times as large; at
+//! [`MAX_SLOTS`] it is emptied instead.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::*};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
+use super::key::{Key, SHORT, words_of};
 use super::pretokenize::WORDS;
 use crate::huge;
 
-/// Longest word that is its own key.
-const SHORT: usize = 15;
 /// Longest word that is remembered at all.
 const LONG: usize = 4096;
 const MIN_SLOTS: usize = 1 << 13;
@@ -26,9 +26,7 @@ const MAX_SLOTS: usize = 1 << 21;
 const STORED_PER_SLOT: usize = 1;
 /// The tail of a slot that is being written.
 const CLAIMED: u64 = u64::MAX;
-/// In the tail of a long word's key, above its length.
-const LONG_TAIL: u64 = 0x80 << 56;
-/// More ids than a slot holds, as [`Found::n`] of a long word: it has a record.
+/// In [`Found::n`] of a long word, whose bytes are stored too, before its ids.
 const RECORD: usize = 1 << 31;
 
 /// Words and their ids, for all threads.
@@ -55,15 +53,8 @@ impl Cache {
     }
 }
 
-/// A word as the table knows it: itself with its length in the last byte, or a hash and its length.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct Key {
-    head: u64,
-    tail: u64,
-}
-
-/// Head and tail of a key, then two ids, then a third one and their number; or where a record is
-/// stored, and its kind.
+/// Head and tail of a key, then two ids, then a third one and their number; or where ids are stored,
+/// and their number.
 type Slot = [AtomicU64; 4];
 const HEAD: usize = 0;
 const TAIL: usize = 1;
@@ -83,7 +74,7 @@ impl Found {
     }
 }
 
-/// One word of a batch: its key, where it belongs, and the tail that stood there.
+/// One word of a batch: its key, and where it belongs.
 #[derive(Clone, Copy, Default)]
 struct Probe {
     key: Key,
@@ -226,7 +217,7 @@ impl Table {
         let mut from = start;
         for (probe, &end) in batch.probes[..n].iter_mut().zip(&batch.ends) {
             let end = start + end as usize;
-            let key = key_of(text, from, end);
+            let key = Key::of(text, from, end);
             let place = self.place(key);
             prefetch(&slots[place]);
             *probe = Probe { key, place };
@@ -236,8 +227,7 @@ impl Table {
 
     #[inline(always)]
     fn place(&self, key: Key) -> usize {
-        let mixed = fold(key.head ^ 0x9e37_79b9_7f4a_7c15, key.tail ^ 0xd6e8_feb8_6659_fd93);
-        mixed as usize & (self.slots.n - 1)
+        key.hash() as usize & (self.slots.n - 1)
     }
 
     #[inline(never)]
@@ -335,64 +325,6 @@ fn holds(slot: &Slot, key: Key) -> bool {
     slot[TAIL].load(Acquire) == key.tail && slot[HEAD].load(Relaxed) == key.head
 }
 
-#[inline(always)]
-fn key_of(text: &[u8], start: usize, end: usize) -> Key {
-    let len = end - start;
-    if len > SHORT {
-        return long_key(&text[start..end]);
-    }
-    let key = short_key(text, start, len);
-    Key { head: key as u64, tail: (key >> 64) as u64 }
-}
-
-/// The bytes of a word of 1 to 15 bytes, padded with zeros, and its length in the last byte.
-#[inline(always)]
-pub(super) fn short_key(text: &[u8], start: usize, len: usize) -> u128 {
-    let bytes = match text[start..].first_chunk() {
-        Some(block) => u128::from_le_bytes(*block),
-        None => {
-            let mut bytes = [0; 16];
-            bytes[..len].copy_from_slice(&text[start..start + len]);
-            u128::from_le_bytes(bytes)
-        }
-    };
-    bytes & KEPT[len & 15] | (len as u128) << 120
-}
-
-/// The bytes that belong to a word of each length.
-const KEPT: [u128; 16] = {
-    let mut kept = [0; 16];
-    let mut len = 1;
-    while len < 16 {
-        kept[len] = u128::MAX >> (128 - 8 * len);
-        len += 1;
-    }
-    kept
-};
-
-fn long_key(word: &[u8]) -> Key {
-    let (pairs, rest) = word.as_chunks::<16>();
-    let mut last = [0; 16];
-    last[..rest.len()].copy_from_slice(rest);
-    let hash = pairs.iter().chain([&last]).fold(0, |hash, pair| {
-        let pair = u128::from_le_bytes(*pair);
-        fold(
-            hash ^ pair as u64 ^ 0x9e37_79b9_7f4a_7c15,
-            (pair >> 64) as u64 ^ 0xd6e8_feb8_6659_fd93,
-        ) ^ hash.rotate_left(17)
-    });
-    Key { head: hash, tail: LONG_TAIL | word.len() as u64 }
-}
-
-/// The bytes of a word, eight at a time.
-fn words_of(word: &[u8]) -> impl Iterator<Item = u64> {
-    word.chunks(8).map(|chunk| {
-        let mut bytes = [0; 8];
-        bytes[..chunk.len()].copy_from_slice(chunk);
-        u64::from_le_bytes(bytes)
-    })
-}
-
 /// Ask for a slot before it is needed.
 #[inline(always)]
 fn prefetch(slot: &Slot) {
@@ -404,13 +336,6 @@ fn prefetch(slot: &Slot) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = slot;
-}
-
-/// Both halves of a product of 128 bits.
-#[inline(always)]
-fn fold(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    product as u64 ^ (product >> 64) as u64
 }
 
 #[cfg(test)]

@@ -6,9 +6,10 @@ use hashbrown::HashMap;
 use regex::Regex;
 
 use super::cache::{Batch, Cache, Table};
-use super::merge::merge_word;
+use super::merge::Merger;
 use super::parallel;
 use super::pretokenize::Pattern;
+use super::segment::{matcher, with_prefix_space};
 use super::vocab::Vocabulary;
 use crate::simd::Simd;
 use crate::{Error, Result, huge};
@@ -80,9 +81,8 @@ pub struct Encoded {
 
 /// A vocabulary ready to encode; calls from several threads share it.
 pub struct Encoder {
-    vocab: Vocabulary,
+    merger: Merger,
     options: Options,
-    whole_words: HashMap<Box<[u8]>, u32>,
     added: Added,
     cache: Cache,
     simd: Simd,
@@ -115,19 +115,13 @@ impl Encoder {
     ///
     /// [`Error::Format`] when the added tokens cannot be matched (an empty one, or too many).
     pub fn new(vocab: Vocabulary, options: Options, added: Vec<AddedToken>) -> Result<Self> {
-        let mut whole_words = HashMap::new();
+        let mut merger = Merger::new(vocab);
         if options.ignore_merges {
-            let ids = (0..).take(vocab.len());
-            let tokens = ids.filter_map(|id: u32| vocab.token(id).map(|token| (token, id)));
-            whole_words = tokens.map(|(token, id)| (token.into(), id)).collect();
-            for token in &added {
-                whole_words.remove(token.content.as_bytes());
-            }
+            merger.ignore_merges(added.iter().map(|token| token.content.as_bytes()));
         }
         Ok(Self {
-            vocab,
+            merger,
             options,
-            whole_words,
             added: Added::new(added)?,
             cache: Cache::new(),
             simd: Simd::widest(),
@@ -136,7 +130,7 @@ impl Encoder {
 
     /// The tokens behind the ids.
     pub fn vocabulary(&self) -> &Vocabulary {
-        &self.vocab
+        &self.merger.vocab
     }
 
     /// The words that `text` is cut into before merging.
@@ -237,12 +231,13 @@ impl Encoder {
     ///
     /// [`Error::Format`] for an id that no token has.
     pub fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> Result<Vec<u8>> {
+        let vocab = self.vocabulary();
         let mut bytes = Vec::with_capacity(ids.len() * 4);
         for (i, &id) in ids.iter().enumerate() {
-            let token = self.vocab.token(id).filter(|token| !token.is_empty());
+            let token = vocab.token(id).filter(|token| !token.is_empty());
             let token = token.ok_or_else(|| Error::Format {
                 what: format!("token {i}"),
-                problem: format!("no token has id {id}; there are {} ids", self.vocab.len()),
+                problem: format!("no token has id {id}; there are {} ids", vocab.len()),
             })?;
             if !(skip_special_tokens && self.added.special_ids.contains(&id)) {
                 bytes.extend_from_slice(token);
@@ -304,27 +299,14 @@ impl Encoder {
     }
 
     fn encode_segment(&self, text: &str, words: &mut Words<'_>) {
-        if self.options.add_prefix_space && !text.is_empty() && !text.starts_with(' ') {
-            self.encode_words(format!(" {text}").as_bytes(), words);
-        } else {
-            self.encode_words(text.as_bytes(), words);
-        }
-    }
-
-    fn encode_words(&self, text: &[u8], words: &mut Words<'_>) {
+        let text = with_prefix_space(text, self.options.add_prefix_space);
+        let text = text.as_bytes();
         let Words { table, batch, ids } = words;
         let mut at = 0;
         while at < text.len() {
             let (n, next) = self.options.pattern.ends(self.simd, text, at, &mut batch.ends);
-            table.encode(text, at, n, batch, ids, |word, ids| self.encode_word(word, ids));
+            table.encode(text, at, n, batch, ids, |word, ids| self.merger.encode(word, ids));
             at = next;
-        }
-    }
-
-    fn encode_word(&self, word: &[u8], ids: &mut Vec<u32>) {
-        match self.whole_words.get(word) {
-            Some(&id) => ids.push(id),
-            None => merge_word(&self.vocab, word, ids),
         }
     }
 }
@@ -357,18 +339,4 @@ impl Added {
                 .collect(),
         })
     }
-}
-
-fn matcher(mut contents: Vec<&str>) -> Result<Option<Regex>> {
-    let refused = |problem: String| Error::Format { what: "added tokens".to_owned(), problem };
-    if contents.is_empty() {
-        return Ok(None);
-    }
-    if contents.contains(&"") {
-        return Err(refused("one of them is empty".to_owned()));
-    }
-    // an expression takes the first alternative that matches, so the longest go first
-    contents.sort_by_key(|content| std::cmp::Reverse(content.len()));
-    let alternatives: Vec<_> = contents.into_iter().map(regex::escape).collect();
-    Regex::new(&alternatives.join("|")).map(Some).map_err(|error| refused(error.to_string()))
 }

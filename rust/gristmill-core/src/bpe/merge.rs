@@ -15,9 +15,40 @@ use super::vocab::{NONE, Vocabulary};
 const SEARCHED: usize = 256;
 const FEW: usize = 32;
 
-/// Append the ids of `word`, which has less than 4 GiB, to `ids`.
+/// A vocabulary, and how a word becomes its ids.
+pub struct Merger {
+    pub vocab: Vocabulary,
+    /// The words that are not merged.
+    whole: HashMap<Box<[u8]>, u32>,
+}
+
+impl Merger {
+    pub fn new(vocab: Vocabulary) -> Self {
+        Self { vocab, whole: HashMap::new() }
+    }
+
+    /// Give a word that is a token as a whole its id without merging, unless it is an `added` one.
+    pub fn ignore_merges<'t>(&mut self, added: impl Iterator<Item = &'t [u8]>) {
+        let ids = (0..).take(self.vocab.len());
+        let tokens = ids.filter_map(|id| Some((self.vocab.token(id)?.into(), id)));
+        self.whole = tokens.collect();
+        for token in added {
+            self.whole.remove(token);
+        }
+    }
+
+    /// Append the ids of `word`, which has less than 4 GiB, to `ids`.
+    #[inline]
+    pub fn encode(&self, word: &[u8], ids: &mut Vec<u32>) {
+        match self.whole.get(word) {
+            Some(&id) => ids.push(id),
+            None => merge_word(&self.vocab, word, ids),
+        }
+    }
+}
+
 #[inline]
-pub fn merge_word(vocab: &Vocabulary, word: &[u8], ids: &mut Vec<u32>) {
+fn merge_word(vocab: &Vocabulary, word: &[u8], ids: &mut Vec<u32>) {
     if word.len() <= FEW {
         merge_by_search::<FEW>(vocab, word, ids);
     } else if word.len() <= SEARCHED {

@@ -9,10 +9,12 @@
 mod cache;
 pub mod custom;
 pub mod encode;
+mod key;
 mod merge;
 mod parallel;
 pub mod pretokenize;
 pub mod ranks;
+mod segment;
 pub mod train;
 pub mod unicode;
 pub mod vocab;

@@ -75,10 +75,10 @@ impl Pattern {
     /// Call `word` with the start and end of every word of `text`, in order.
     #[inline]
     pub fn split(&self, text: &str, mut word: impl FnMut(usize, usize)) {
-        let mut ends = [0; WORDS];
+        let (simd, mut ends) = (Simd::widest(), [0; WORDS]);
         let (mut start, mut at) = (0, 0);
         while at < text.len() {
-            let (n, next) = self.ends(Simd::widest(), text.as_bytes(), at, &mut ends);
+            let (n, next) = self.ends(simd, text.as_bytes(), at, &mut ends);
             for &end in &ends[..n] {
                 word(start, at + end as usize);
                 start = at + end as usize;

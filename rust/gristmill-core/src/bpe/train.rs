@@ -90,7 +90,8 @@ impl Trainer {
     /// [`Error::Parameter`](crate::Error) when `vocab_size` leaves no room for the 256 bytes and the
     /// special tokens, or for the vocabulary to extend; or a special token is given twice, is
     /// shorter than two bytes, or is an ordinary token of the vocabulary to extend.
-    /// [`Error::Format`](crate::Error) when that vocabulary is damaged.
+    /// [`Error::Format`](crate::Error) when that vocabulary is damaged, or its added tokens cannot be
+    /// matched.
     pub fn new(pattern: Pattern, mut options: Options) -> Result<Self> {
         let cutter = Cutter::new(pattern, options.extend.as_ref())?;
         let start = Start::new(&options)?;

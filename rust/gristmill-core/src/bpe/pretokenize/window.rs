@@ -65,16 +65,27 @@ pub(super) fn gpt2(class: &Classes, text: &[u8], at: usize) -> u64 {
     let certain = certain(below(class.beyond_ascii), class.space);
     let runs = begins(class.letter) | begins(class.number) | begins(class.other());
     let last = class.space & !(class.space >> 1);
-    let mut starts = runs & !(class.blank << 1) | begins(class.space) | last | 1;
-    let mut found = starts & certain & class.apostrophe;
+    let starts = runs & !(class.blank << 1) | begins(class.space) | last | 1;
+    let words = starts & certain & class.apostrophe;
+    with_contractions(starts, words, at, |place| contraction(text, place)) & certain
+}
+
+/// Let each of the words that `found` marks, all at an apostrophe, end where its contraction does.
+#[inline(always)]
+fn with_contractions(
+    mut starts: u64,
+    mut found: u64,
+    at: usize,
+    end_of: impl Fn(usize) -> Option<usize>,
+) -> u64 {
     while found != 0 {
         let place = found.trailing_zeros() as usize;
         found &= found - 1;
-        if let Some(end) = contraction(text, at + place) {
+        if let Some(end) = end_of(at + place) {
             starts = word_from(starts, place, end - at);
         }
     }
-    starts & certain
+    starts
 }
 
 /// Let one word reach from bit `place` to bit `end`.
@@ -126,16 +137,9 @@ fn numbers<const DIGITS: usize>(number: u64) -> u64 {
 /// Where words begin under cl100k and its like, with `DIGITS` in a number.
 #[inline(always)]
 pub(super) fn cl100k<const DIGITS: usize>(class: &Classes, text: &[u8], at: usize) -> u64 {
-    let (mut starts, certain) = later::<DIGITS>(class);
-    let mut found = starts & certain & class.apostrophe;
-    while found != 0 {
-        let place = found.trailing_zeros() as usize;
-        found &= found - 1;
-        if let Some(end) = contraction_any_case(text, at + place) {
-            starts = word_from(starts, place, end - at);
-        }
-    }
-    starts & certain
+    let (starts, certain) = later::<DIGITS>(class);
+    let words = starts & certain & class.apostrophe;
+    with_contractions(starts, words, at, |place| contraction_any_case(text, place)) & certain
 }
 
 /// Where words begin under o200k.

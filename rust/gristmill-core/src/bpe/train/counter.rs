@@ -6,7 +6,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::bpe::cache::short_key;
+use crate::bpe::key::{Key, SHORT};
 use crate::{Result, huge};
 
 /// Words with their counts.
@@ -20,8 +20,8 @@ impl Counter {
     /// Count the word `text[start..end]`.
     #[inline(always)]
     pub fn add(&mut self, text: &[u8], start: usize, end: usize) {
-        if end - start < 16 {
-            self.short.add(short_key(text, start, end - start));
+        if end - start <= SHORT {
+            self.short.add(Key::short(text, start, end));
         } else {
             self.long.add(&text[start..end], 1);
         }
@@ -61,7 +61,7 @@ impl Counter {
         short.retain(Slot::is_used);
         short.sort_unstable_by_key(|slot| Reverse(slot.count));
         for Slot { key, count } in short {
-            let bytes = (u128::from(key[1]) << 64 | u128::from(key[0])).to_le_bytes();
+            let bytes = key.bytes();
             word(&bytes[..usize::from(bytes[15])], count)?;
         }
         let mut long: Vec<_> = self.long.words.into_iter().collect();
@@ -73,7 +73,7 @@ impl Counter {
     }
 }
 
-/// Words of up to 15 bytes as integers (see `cache`): open addressing, at most three quarters full.
+/// Words of up to 15 bytes as their keys: open addressing, at most three quarters full.
 #[derive(Default)]
 struct Short {
     slots: Vec<Slot>,
@@ -82,7 +82,7 @@ struct Short {
     ///
     /// Looked up [`BATCH`] at a time: nothing else then stands between the accesses to memory, so
     /// the processor has many of them under way at once.
-    pending: Vec<u128>,
+    pending: Vec<Key>,
 }
 
 const BATCH: usize = 256;
@@ -90,7 +90,7 @@ const LEAST_SLOTS: usize = 1 << 10;
 
 #[derive(Clone, Copy, Default)]
 struct Slot {
-    key: [u64; 2],
+    key: Key,
     count: u64,
 }
 
@@ -100,13 +100,13 @@ impl Slot {
     }
 
     fn len(&self) -> usize {
-        (self.key[1] >> 56) as usize
+        usize::from(self.key.bytes()[15])
     }
 }
 
 impl Short {
     #[inline(always)]
-    fn add(&mut self, key: u128) {
+    fn add(&mut self, key: Key) {
         self.pending.push(key);
         if self.pending.len() == BATCH {
             self.flush();
@@ -118,16 +118,16 @@ impl Short {
         self.make_room(self.pending.len());
         let mut pending = std::mem::take(&mut self.pending);
         for key in pending.drain(..) {
-            self.add_many([key as u64, (key >> 64) as u64], 1);
+            self.add_many(key, 1);
         }
         self.pending = pending;
     }
 
     /// Count a word `count` times; there must be room.
     #[inline(always)]
-    fn add_many(&mut self, key: [u64; 2], count: u64) {
+    fn add_many(&mut self, key: Key, count: u64) {
         let mask = self.slots.len() - 1;
-        let mut at = hash(key) & mask;
+        let mut at = key.hash() as usize & mask;
         loop {
             let slot = &mut self.slots[at];
             if slot.key == key {
@@ -156,13 +156,6 @@ impl Short {
             }
         }
     }
-}
-
-#[inline(always)]
-fn hash(key: [u64; 2]) -> usize {
-    let product =
-        u128::from(key[0] ^ 0x9e37_79b9_7f4a_7c15) * u128::from(key[1] ^ 0xd6e8_feb8_6659_fd93);
-    (product as u64 ^ (product >> 64) as u64) as usize
 }
 
 /// Longer words, all their bytes in one buffer.

@@ -2,10 +2,11 @@
 
 use regex::Regex;
 
+use super::Base;
 use super::counter::Counter;
-use super::{Base, start::refused};
 use crate::Result;
 use crate::bpe::pretokenize::Pattern;
+use crate::bpe::segment::{matcher, with_prefix_space};
 
 /// How texts become words.
 pub struct Cutter {
@@ -22,11 +23,7 @@ impl Cutter {
             return Ok(Self { pattern, added: None, add_prefix_space: false });
         };
         let plain = base.added.iter().filter(|(.., special)| !special);
-        let mut contents: Vec<&str> = plain.map(|(content, ..)| content.as_str()).collect();
-        contents.sort_unstable_by_key(|content| std::cmp::Reverse(content.len()));
-        let any_of = contents.iter().map(|content| regex::escape(content)).collect::<Vec<_>>();
-        let added = (!any_of.is_empty()).then(|| Regex::new(&any_of.join("|"))).transpose();
-        let added = added.map_err(|error| refused("added tokens", error, "fewer of them"))?;
+        let added = matcher(plain.map(|(content, ..)| content.as_str()).collect())?;
         Ok(Self { pattern, added, add_prefix_space: base.add_prefix_space })
     }
 
@@ -41,15 +38,7 @@ impl Cutter {
     }
 
     fn count_segment(&self, text: &str, counter: &mut Counter) {
-        if self.add_prefix_space && !text.is_empty() && !text.starts_with(' ') {
-            self.count_words(&format!(" {text}"), counter);
-        } else {
-            self.count_words(text, counter);
-        }
-    }
-
-    fn count_words(&self, text: &str, counter: &mut Counter) {
-        let bytes = text.as_bytes();
-        self.pattern.split(text, |start, end| counter.add(bytes, start, end));
+        let text = with_prefix_space(text, self.add_prefix_space);
+        self.pattern.split(&text, |start, end| counter.add(text.as_bytes(), start, end));
     }
 }

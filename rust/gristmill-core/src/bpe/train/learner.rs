@@ -29,7 +29,7 @@ impl Learner {
         let mut ids = Vec::new();
         counted.take(|word, count| {
             ids.clear();
-            start.encode(word, &mut ids);
+            start.merger.encode(word, &mut ids);
             if ids.len() > 1 { words.push(&ids, &lens, count) } else { Ok(()) }
         })?;
         let mut ids: HashMap<_, _> = start.tokens.iter().cloned().zip(0..).collect();

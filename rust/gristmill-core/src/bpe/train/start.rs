@@ -1,13 +1,11 @@
 //! What learning starts from: the bytes and the special tokens, or a vocabulary to extend.
 
-use hashbrown::HashMap;
-
 use super::{Base, Options};
-use crate::bpe::merge::merge_word;
+use crate::bpe::merge::Merger;
 use crate::bpe::vocab::{MAX_VOCAB_SIZE, Merge, Vocabulary, alphabet};
 use crate::{Error, Result};
 
-/// Tokens and merges before the first new merge, and the words in these tokens.
+/// Tokens and merges before the first new merge, and how words become these tokens.
 pub struct Start {
     /// The bytes of each token, by id; empty for an id that no token has.
     pub tokens: Vec<Vec<u8>>,
@@ -15,8 +13,8 @@ pub struct Start {
     pub merges: Vec<Merge>,
     /// The ids of special and other added tokens, which merges never make.
     pub added: Vec<u32>,
-    vocabulary: Vocabulary,
-    whole_words: HashMap<Vec<u8>, u32>,
+    /// Gives the ids of a word, as an encoder does.
+    pub merger: Merger,
 }
 
 impl Start {
@@ -75,25 +73,14 @@ impl Start {
         added: Vec<u32>,
         ignore_merges: bool,
     ) -> Result<Self> {
-        let vocabulary = Vocabulary::new(&tokens, &merges, &added)?;
-        let mut whole_words = HashMap::new();
+        let mut merger = Merger::new(Vocabulary::new(&tokens, &merges, &added)?);
+        let tokens: Vec<_> = tokens.into_iter().map(Option::unwrap_or_default).collect();
         if ignore_merges {
-            let all = (0..).zip(&tokens).filter(|(id, _)| !added.contains(id));
-            whole_words = all.filter_map(|(id, token)| Some((token.clone()?, id))).collect();
+            merger.ignore_merges(
+                added.iter().filter_map(|&id| tokens.get(id as usize)).map(Vec::as_slice),
+            );
         }
-        let tokens = tokens.into_iter().map(Option::unwrap_or_default).collect();
-        Ok(Self { tokens, merges, added, vocabulary, whole_words })
-    }
-
-    /// Append the ids of a word, as an encoder gives them.
-    pub fn encode(&self, word: &[u8], ids: &mut Vec<u32>) {
-        if let Some(&id) = self.whole_words.get(word) {
-            ids.push(id);
-        } else if self.merges.is_empty() {
-            ids.extend(word.iter().map(|&byte| self.vocabulary.byte_id(byte)));
-        } else {
-            merge_word(&self.vocabulary, word, ids);
-        }
+        Ok(Self { tokens, merges, added, merger })
     }
 }
 
