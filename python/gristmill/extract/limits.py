@@ -1,0 +1,68 @@
+"""What a page may be before a parser sees it: bounds on its size and on what takes quadratic time.
+
+The parsers are C code that cannot be stopped half-way, and a limit in seconds would give another
+text on another machine. So a page is refused by what it is: its characters (one of tags costs
+resiliparse up to 140 bytes each), its tags, and the three shapes whose time grows with the square
+of their size in resiliparse 2.0: ``div`` in ``div``, attributes of one tag, options.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The largest page that a tier takes."""
+
+    characters: int
+    tags: int
+
+
+FAST = Limits(characters=8_000_000, tags=200_000)
+PRECISE = Limits(characters=2_000_000, tags=20_000)
+"""trafilatura takes up to 40 microseconds a tag on made-up pages."""
+
+DIV_DEPTH = 512
+"""At 200,000 tags inside them, three seconds."""
+OPTIONS = 10_000
+"""0.4 s."""
+ATTRIBUTES = 10_000
+"""0.2 s."""
+
+_FEW_TAGS = 5_000
+"""What nests or opens options with fewer tags takes less than half a second."""
+
+_DIV = re.compile(r"<(/?)div[\s/>]", re.IGNORECASE)
+_OPTION = re.compile(r"<option", re.IGNORECASE)
+_MANY_ATTRIBUTES = re.compile(
+    rf"""[a-z](?:[^\s>"']++|\s++|"[^"]*+"|'[^']*+'){{{2 * ATTRIBUTES}}}""", re.IGNORECASE
+)
+
+
+def excess(html: str, limits: Limits) -> str | None:
+    """Say which limit a page exceeds, with its value and the limit; None when it exceeds none."""
+    if len(html) > limits.characters:
+        return f"{len(html)} characters, at most {limits.characters}"
+    tags = html.split("<")
+    if len(tags) > limits.tags:
+        return f"{len(tags)} tags, at most {limits.tags}"
+    longest = max(map(len, tags))
+    if longest > 4 * ATTRIBUTES and any(map(_MANY_ATTRIBUTES.match, tags)):
+        return f"a tag with more than {ATTRIBUTES} attributes"
+    if len(tags) < _FEW_TAGS:
+        return None
+    if any(depth > DIV_DEPTH for depth in _div_depths(html)):
+        return f"nested more than {DIV_DEPTH} deep"
+    if len(_OPTION.findall(html)) > OPTIONS:
+        return f"more than {OPTIONS} options to select from"
+    return None
+
+
+def _div_depths(html: str) -> Iterator[int]:
+    depth = 0
+    for match in _DIV.finditer(html):
+        depth = max(depth - 1, 0) if match[1] else depth + 1
+        yield depth
