@@ -44,7 +44,7 @@ mod _core {
 
     // ---- page.rs ----
     #[pymodule_export]
-    use crate::page::page_of_bytes;
+    use crate::page::read_page;
 
     // ---- permute.rs ----
     #[pymodule_export]

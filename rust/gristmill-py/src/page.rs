@@ -1,6 +1,6 @@
 //! A page's bytes in, its text and its declarations out.
 
-use gristmill_core::page::{Declared, Page, read_page};
+use gristmill_core::page::{self, Declared, Page};
 use pyo3::prelude::*;
 
 use crate::error::leave;
@@ -13,13 +13,13 @@ pub type PageFields = (String, &'static str, Option<String>, DeclaredFields);
 
 /// Decode an HTML page and find its declarations.
 #[pyfunction]
-#[pyo3(name = "read_page", signature = (raw, content_type=None))]
-pub fn page_of_bytes(
+#[pyo3(signature = (raw, content_type=None))]
+pub fn read_page(
     py: Python<'_>,
     raw: &[u8],
     content_type: Option<&str>,
 ) -> PyResult<PageFields> {
-    leave(py, || Ok(read_page(raw, content_type, false))).map(page_fields)
+    leave(py, || Ok(page::read_page(raw, content_type, false))).map(page_fields)
 }
 
 /// A page as Python gets it.

@@ -15,6 +15,8 @@ const MOST_VALUES: usize = 8;
 const LONGEST_VALUE: usize = 2_000;
 const LONGEST_JSON: usize = 256 << 10;
 const COMMONS: &[u8] = b"creativecommons.org/";
+const COMMONS_KINDS: [&[u8]; 2] =
+    [b"creativecommons.org/licenses/", b"creativecommons.org/publicdomain/"];
 
 /// Where a license stands as an address in a `meta` tag.
 const RIGHTS: [&str; 7] = [
@@ -56,11 +58,16 @@ pub struct Declared {
 pub fn declarations(html: &str) -> Declared {
     let mut declared = Declared::default();
     let html = html.as_bytes();
-    let linked =
-        [&b"icense"[..], b"ICENSE", COMMONS].iter().any(|it| memmem::find(html, it).is_some());
+    let mut marks = marks(html).into_iter().peekable();
     for tag in Tags::new(html) {
         match tag.name() {
-            Some(Name::Anchor) if linked => declared.link(&tag),
+            Some(Name::Anchor) => {
+                let (start, end) = tag.place_in(html);
+                while marks.next_if(|mark| *mark < start).is_some() {}
+                if marks.peek().is_some_and(|mark| *mark < end) {
+                    declared.link(&tag);
+                }
+            }
             Some(Name::Link) => declared.head_link(&tag),
             Some(Name::Meta) => declared.meta(&tag),
             Some(Name::Script) => declared.script(&tag),
@@ -70,6 +77,15 @@ pub fn declarations(html: &str) -> Declared {
         }
     }
     declared
+}
+
+/// Where a page speaks of licenses at all: most of its links are not looked into.
+fn marks(html: &[u8]) -> Vec<usize> {
+    let needles = [&b"icense"[..], b"ICENSE", COMMONS];
+    let mut marks: Vec<usize> =
+        needles.iter().flat_map(|needle| memmem::find_iter(html, needle)).collect();
+    marks.sort_unstable();
+    marks
 }
 
 enum Name {
@@ -83,34 +99,27 @@ enum Name {
 
 impl Tag<'_> {
     fn name(&self) -> Option<Name> {
-        let names = [
-            ("a", Name::Anchor),
-            ("meta", Name::Meta),
-            ("link", Name::Link),
-            ("script", Name::Script),
-            ("time", Name::Time),
-            ("title", Name::Title),
-            ("area", Name::Anchor),
-        ];
-        names.into_iter().find(|(name, _)| self.is(name)).map(|(_, name)| name)
+        let (name, kind) = match (self.len(), self.first()) {
+            (1, b'a') => ("a", Name::Anchor),
+            (4, b'm') => ("meta", Name::Meta),
+            (4, b'l') => ("link", Name::Link),
+            (6, b's') => ("script", Name::Script),
+            (4, b't') => ("time", Name::Time),
+            (5, b't') => ("title", Name::Title),
+            (4, b'a') => ("area", Name::Anchor),
+            _ => return None,
+        };
+        self.is(name).then_some(kind)
     }
 }
 
 impl Declared {
     fn link(&mut self, tag: &Tag<'_>) {
-        let names = |part: &[u8]| memmem::find(tag.attributes, part).is_some();
-        if !(names(b"icense") || names(b"ICENSE") || names(COMMONS)) {
-            return;
-        }
         let Some(href) = tag.get("href") else { return };
         if has_word(tag.get("rel"), "license") || has_word(tag.get("itemprop"), "license") {
             keep(&mut self.licenses, href);
-        } else if memmem::find(href, COMMONS).is_some() {
-            let kinds: [&[u8]; 2] =
-                [b"creativecommons.org/licenses/", b"creativecommons.org/publicdomain/"];
-            if kinds.iter().any(|kind| memmem::find(href, kind).is_some()) {
-                keep(&mut self.license_links, href);
-            }
+        } else if COMMONS_KINDS.iter().any(|kind| memmem::find(href, kind).is_some()) {
+            keep(&mut self.license_links, href);
         }
     }
 

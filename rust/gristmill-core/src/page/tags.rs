@@ -3,9 +3,6 @@
 
 use memchr::{memchr, memchr3, memmem};
 
-/// Elements whose content is text, whatever it looks like.
-const RAW: [&str; 6] = ["script", "style", "textarea", "noframes", "xmp", "iframe"];
-
 /// A start tag.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tag<'a> {
@@ -19,6 +16,34 @@ pub(super) struct Tag<'a> {
 impl<'a> Tag<'a> {
     pub(super) fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name.as_bytes())
+    }
+
+    /// Length of the name.
+    pub(super) fn len(&self) -> usize {
+        self.name.len()
+    }
+
+    /// First letter of the name, in lower case.
+    pub(super) fn first(&self) -> u8 {
+        self.name[0].to_ascii_lowercase()
+    }
+
+    /// Where the attributes begin and end in the page.
+    pub(super) fn place_in(&self, html: &[u8]) -> (usize, usize) {
+        let end = html.len() - self.rest.len();
+        (end - 1 - self.attributes.len(), end)
+    }
+
+    /// Whether the content is text, whatever it looks like.
+    fn is_raw(&self) -> bool {
+        match self.first() {
+            b's' => self.is("script") || self.is("style"),
+            b't' => self.is("textarea") || self.is("title"),
+            b'n' => self.is("noframes"),
+            b'x' => self.is("xmp"),
+            b'i' => self.is("iframe"),
+            _ => false,
+        }
     }
 
     /// The value of the first attribute of this name, character references as they stand.
@@ -71,7 +96,7 @@ impl<'a> Tags<'a> {
         let end = end_of_tag(rest)?;
         self.html = &rest[end + 1..];
         let tag = Tag { name, attributes: &rest[..end], rest: self.html };
-        if RAW.iter().any(|raw| tag.is(raw)) {
+        if tag.is_raw() {
             self.html = &self.html[end_of_raw(self.html, name)..];
         }
         Some(tag)
