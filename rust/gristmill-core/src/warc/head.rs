@@ -101,5 +101,5 @@ fn unfolded(value: &[u8]) -> Cow<'_, str> {
     }
     let parts = value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     let joined = parts.collect::<Vec<_>>().join(&b' ');
-    Cow::Owned(String::from_utf8_lossy(&joined).into_owned())
+    Cow::Owned(String::from_utf8_lossy(joined.trim_ascii()).into_owned())
 }
