@@ -15,6 +15,8 @@ __all__ = [
     "Packer",
     "RowReader",
     "SuffixIndex",
+    "WarcDocuments",
+    "WarcRecords",
     "Xxh3",
     "document_hashes",
     "exact_duplicates",
@@ -27,6 +29,7 @@ __all__ = [
     "near_duplicates_in_files",
     "permute",
     "quality_signals",
+    "read_page",
     "scrub_pii",
     "similar_pairs",
     "similarities",
@@ -254,6 +257,18 @@ class RowReader:
 
 # ---- end pack.rs ----
 
+# ---- page.rs ----
+
+def read_page(
+    raw: bytes, content_type: str | None = None
+) -> tuple[
+    str,
+    str,
+    str | None,
+    tuple[str | None, str | None, str | None, list[str], list[str], list[str]],
+]:
+    """Decode an HTML page: text, charset, what was replaced, and what it declares."""
+
 # ---- permute.rs ----
 def permute(n: int, key: int, start: int, count: int, step: int = 1) -> Batches:
     """The numbers at positions ``start + k * step`` of a keyed order of ``0..n``.
@@ -358,3 +373,55 @@ class SuffixIndex:
         """The maximal spans of a text that hold `min_tokens` of `tokens`."""
 
 # ---- end suffix_index.rs ----
+
+# ---- warc.rs ----
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+    def seek(self, position: int, /) -> int: ...
+
+@final
+class WarcDocuments:
+    """Reads the documents of a part of a WARC or WET file; an `OSError` of `file` ends it."""
+
+    def __new__(
+        cls,
+        file: _Readable,
+        gzip: bool,
+        start: int,
+        stop: int,
+        size: int,
+        limit: int,
+        texts: bool,
+        repair: bool,
+    ) -> WarcDocuments: ...
+    def next_batch(self) -> list[tuple[tuple[Any, ...] | None, tuple[Any, ...] | None]]:
+        """The next documents and bad records in order, one of each pair; empty at the end."""
+
+    def others(self) -> dict[str, int]:
+        """How many records of each kind were no documents."""
+
+@final
+class WarcRecords:
+    """Reads the records of a part of a WARC file, of whatever type."""
+
+    def __new__(
+        cls,
+        file: _Readable,
+        gzip: bool,
+        start: int,
+        stop: int,
+        size: int,
+        limit: int,
+        http: bool,
+    ) -> WarcRecords: ...
+    def next_batch(
+        self,
+    ) -> list[
+        tuple[tuple[int, int, list[tuple[str, str]], bytes] | None, tuple[int, int, str] | None]
+    ]:
+        """The next records and faults in order, one of each pair; empty at the end.
+
+        A record is its place in the file and in its member, its header fields, and its block;
+        with `http` a response's decoded body instead.
+        """

@@ -255,6 +255,75 @@ def classifier_to_spdx(classifier: str, license_texts: Iterable[str] = ()) -> st
     return _member(_CLASSIFIERS.get(parts[-1]), license_texts)
 
 
+def license_of_url(url: str) -> str:
+    """The SPDX id of the license that a web address names, or ``NOASSERTION``.
+
+    Creative Commons deeds and legal codes in any language, those of a jurisdiction as that
+    jurisdiction's id where SPDX has one; opensource.org, spdx.org and apache.org; gnu.org where the
+    address names the version. The public domain mark is no license.
+
+    >>> license_of_url("http://creativecommons.org/licenses/by-sa/4.0/deed.an")
+    'CC-BY-SA-4.0'
+    """
+    match = _URL.match(url.strip())
+    if match is None:
+        return NO_ASSERTION
+    host, path = match["host"].lower(), match["path"].lower().rstrip("/")
+    read = _LICENSE_HOSTS.get(host)
+    found = read(path) if read else None
+    return _official().get(found.casefold(), NO_ASSERTION) if found else NO_ASSERTION
+
+
+def _commons(path: str) -> str | None:
+    if re.fullmatch(r"/publicdomain/zero/1\.0(/(deed|legalcode)[\w.-]*)?", path):
+        return "CC0-1.0"
+    match = _COMMONS_PATH.fullmatch(path)
+    if match is None:
+        return None
+    port = f"-{match['port']}" if match["port"] else ""
+    return f"CC-{match['kind']}-{match['version']}{port}"
+
+
+def _last_part(path: str) -> str | None:
+    match = re.fullmatch(r"/licenses?/([a-z0-9.+-]+?)(\.html|\.php|\.txt|\.json)?", path)
+    return match[1] if match else None
+
+
+def _apache(path: str) -> str | None:
+    return "Apache-2.0" if re.fullmatch(r"/licenses/license-2\.0(\.txt|\.html)?", path) else None
+
+
+def _gnu(path: str) -> str | None:
+    """The address of a GNU license does not say "or later", so it is that version."""
+    match = re.fullmatch(r"/licenses/(old-licenses/)?(a?gpl|lgpl|fdl)-(\d\.\d)[\w.-]*", path)
+    if match is None:
+        return None
+    name = "GFDL" if match[2] == "fdl" else match[2]
+    return f"{name}-{match[3]}-only"
+
+
+@lru_cache(maxsize=1)
+def _official() -> dict[str, str]:
+    """The ids of the SPDX list in their official spelling, by their lower-case one."""
+    return {key.casefold(): key for key in licensing().known_symbols if "Ref-" not in key}
+
+
+_URL = re.compile(
+    r"(https?:)?//(www\.)?(?P<host>[^/:?#\s]+)(:\d+)?(?P<path>/[^?#\s]*)", re.IGNORECASE
+)
+_COMMONS_PATH = re.compile(
+    r"/licenses/(?P<kind>by(-(nc|nd|sa|nc-nd|nc-sa))?)/(?P<version>\d\.\d)(/(?P<port>[a-z]{2,3}))?"
+    r"(/(deed|legalcode)[\w.-]*)?"
+)
+_LICENSE_HOSTS: dict[str, Callable[[str], str | None]] = {
+    "creativecommons.org": _commons,
+    "opensource.org": _last_part,
+    "spdx.org": _last_part,
+    "apache.org": _apache,
+    "gnu.org": _gnu,
+}
+
+
 def _spelling(text: str) -> str:
     """`text` as `_ALIASES` spells it: lower case, letters, digits, dots and plus signs."""
     words = re.sub(r"[^a-z0-9.+/]+", " ", text[:200].casefold()).strip(" .")

@@ -9,11 +9,13 @@ mod dedup;
 mod digest;
 mod error;
 mod pack;
+mod page;
 mod permute;
 mod pii;
 mod signals;
 mod similarity;
 mod suffix_index;
+mod warc;
 
 /// The compiled kernels of Gristmill.
 #[pymodule(gil_used = false)]
@@ -40,6 +42,10 @@ mod _core {
     #[pymodule_export]
     use crate::pack::{Packer, RowReader, held_out};
 
+    // ---- page.rs ----
+    #[pymodule_export]
+    use crate::page::read_page;
+
     // ---- permute.rs ----
     #[pymodule_export]
     use crate::permute::permute;
@@ -61,4 +67,8 @@ mod _core {
     // ---- suffix_index.rs ----
     #[pymodule_export]
     use crate::suffix_index::{IndexText, SuffixIndex};
+
+    // ---- warc.rs ----
+    #[pymodule_export]
+    use crate::warc::{WarcDocuments, WarcRecords};
 }
