@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -69,6 +70,7 @@ def inspect_command(
     elif as_json:
         report(found, as_json)
     else:
+        os.environ.setdefault("LESS", "-FR")  # else less shows styles as escape sequences
         with stdout.pager(styles=True) if stdout.is_terminal else nullcontext():
             report({}, False, *_shown(found))
 
@@ -125,12 +127,14 @@ def _threshold_table(rates: dict[str, Any]) -> Table:
         title="what other thresholds would drop",
         caption=f"{rates['caption']}. Read: {rates['documents']:,} documents.",
     )
-    for column in ("signal", "drops", "measured", "×½", "×¾", "at present", "×1¼", "×1½"):
-        table.add_column(column, justify="left" if column in ("signal", "drops") else "right")
+    table.add_column("drops", overflow="fold")
+    for column in ("measured", "×½", "×¾", "at present", "×1¼", "×1½"):
+        table.add_column(column, justify="right")
     for row in rates["thresholds"]:
-        side = "below" if row["side"] == "low" else "above"
-        cells = (_rate(rate) for rate in row["rates"])
-        table.add_row(row["signal"], side, f"{row['measured']:,}", *cells)
+        cells = [_rate(rate) for rate in row["rates"]]
+        shown = cells if len(cells) > 1 else ["", "", *cells]
+        sign = "<" if row["side"] == "low" else ">"
+        table.add_row(f"{row['signal']} {sign}", f"{row['measured']:,}", *shown)
     return table
 
 

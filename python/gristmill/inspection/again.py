@@ -40,14 +40,17 @@ def read_again(
         Texts by id, and a remark when some source could not be asked.
 
     Raises:
-        RecipeError: There is no such file, or `run` holds no recipe that this version can read.
+        RecipeError: There is no such file.
     """
     wanted = {row["id"]: row for row in rows}
     if not wanted:
         return {}, None
     if recipe_file is not None and not Path(recipe_file).is_file():
         raise RecipeError(f"{recipe_file}: no such file; give the recipe that was built")
-    recipe = load_recipe(run.get("recipe") or {})
+    try:
+        recipe = load_recipe(run.get("recipe") or {})
+    except RecipeError as error:
+        return {}, f"this version cannot read the recipe in run.json: {error}"
     found: dict[str, str] = {}
     note = None
     for options in _candidates(recipe, rows):

@@ -21,7 +21,7 @@ from gristmill.filters.language import UNDETERMINED
 from gristmill.filters.quality import RULE_SETS
 
 FACTORS = (0.5, 0.75, 1.0, 1.25, 1.5)
-"""Each threshold is tried at these multiples of what it is."""
+"""Each threshold is tried at these multiples of what it is; a threshold of 0 is a yes or no."""
 
 CAPTION = (
     "Shares of the documents that were measured, by each threshold alone; "
@@ -75,13 +75,14 @@ def _quality(recipe: dict[str, Any], ledger: pl.LazyFrame) -> Iterator[dict[str,
 
 
 def _row(stage: str, values: pl.Series, side: str, threshold: float) -> dict[str, Any]:
+    factors = FACTORS if threshold else (1.0,)
     return {
         "stage": stage,
         "signal": values.name,
         "side": side,
         "threshold": threshold,
         "measured": len(values),
-        "rates": [_rate(values, side, _at(threshold, factor, side)) for factor in FACTORS],
+        "rates": [_rate(values, side, _at(threshold, factor, side)) for factor in factors],
     }
 
 
