@@ -60,6 +60,13 @@ class ExtractOptions(Options):
 class NormalizeOptions(Options):
     """Repair of text: encodings, Unicode NFC, line ends, control characters."""
 
+    quotes: Literal["keep", "straight"] = "keep"
+    """Turn curly quotes and apostrophes into those of ASCII."""
+    whitespace: Literal["keep", "collapse"] = "keep"
+    """One space between words, one empty line between paragraphs; breaks the indentation of code."""
+    lines: Literal["keep", "c4"] = "keep"
+    """Keep only lines that read like sentences, by C4's line rules."""
+
 
 class LanguageOptions(Options):
     """Which languages stay."""

@@ -97,7 +97,7 @@ def streaming_stages(recipe: Recipe, source: str) -> list[Stage]:
     if recipe.licenses is not None:
         stages.append(LicenseGate(**recipe.licenses.model_dump()))
     if recipe.normalize is not None:
-        stages.append(Normalize())
+        stages.append(Normalize(**recipe.normalize.model_dump()))
     if (language := recipe.language) is not None:
         concerns = language.sources is None or source in language.sources
         judge = LanguageFilter(keep=language.keep, min_score=language.min_score)

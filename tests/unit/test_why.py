@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gristmill.cards import why
-from gristmill.cards.fate import nearest, split_detail
+from gristmill.cards.fate import fates, nearest, split_detail
 from gristmill.errors import RecipeError
 from synthetic_corpus import STAGES, Doc, make_docs, write_corpus
 
@@ -146,3 +148,28 @@ def test_brackets_in_a_document_are_not_styles(gristmill, tmp_path):
     assert code == 0
     assert "[bold]x[/]" in out
     assert "[/r]" in out
+
+
+def test_many_documents_are_told_as_each_alone(docs, corpus):
+    ids = [doc.id for doc in reversed(docs)]
+    told = fates(corpus, [*ids, "unknown", ids[0]])
+    assert list(told) == ids
+    assert told == {doc_id: why(corpus, doc_id) for doc_id in ids}
+
+
+def test_several_ids_and_ids_from_stdin_are_one_command(gristmill, docs, corpus, monkeypatch):
+    first, second, third = (doc.id for doc in docs[:3])
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{second}\n\n{third}\n"))
+    code, out, _ = gristmill("why", corpus, first, "-", "--json")
+    assert code == 0
+    answers = json.loads(out)["answers"]
+    assert [answer["document"]["id"] for answer in answers] == [first, second, third]
+
+
+def test_ids_that_are_there_are_answered_beside_one_that_is_not(gristmill, docs, corpus):
+    code, out, err = gristmill("why", corpus, docs[0].id, "~", docs[1].id[:-1] + "z", docs[2].id)
+    assert code == 1
+    assert docs[0].id in out
+    assert docs[2].id in out
+    assert "'~'; ids look like" in err
+    assert docs[1].id in err

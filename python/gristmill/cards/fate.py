@@ -1,4 +1,4 @@
-"""The fate of one input document: what every stage of the build did with it.
+"""The fate of input documents: what every stage of the build did with them.
 
 Read from ``run.json`` (the stages, in order) and the ledger (one row per input document).
 """
@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from gristmill.cards.earlier import original
 from gristmill.cards.frames import part_files, scan
@@ -57,48 +57,99 @@ def why(corpus: Path | str, doc_id: str) -> dict[str, Any]:
         RecipeError: `corpus` is no corpus directory, or no document has that id; the message names
             the ids with the longest common beginning.
     """
+    found = fates(corpus, [doc_id])
+    if not found:
+        raise RecipeError(unknown(corpus, [doc_id])[0])
+    return found[doc_id]
+
+
+def fates(corpus: Path | str, doc_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Tell what became of many input documents, in about the time that one takes.
+
+    Args:
+        corpus: A corpus directory.
+        doc_ids: Ids of documents; those that the ledger lacks are left out.
+
+    Returns:
+        For each id, in the order given, what `why` returns.
+
+    Raises:
+        RecipeError: `corpus` is no corpus directory.
+    """
     corpus = Path(corpus)
     run = read_run(corpus)
-    row = _row(corpus, doc_id)
-    if row is None:
-        raise RecipeError(_unknown(corpus, doc_id))
-    copies = (
-        scan(corpus, "ledger")
-        .filter((pl.col("duplicate_of") == doc_id) & pl.col("reason").ne_missing(OF_EARLIER))
-        .select("id", "source", "fate", "stage")
-        .collect()
+    wanted = list(dict.fromkeys(doc_ids))
+    rows = _rows(corpus, wanted)
+    earlier = {doc_id: original(run, row) for doc_id, row in rows.items()}
+    twins = _rows(
+        corpus,
+        {
+            row["duplicate_of"]
+            for doc_id, row in rows.items()
+            if row["duplicate_of"] is not None and earlier[doc_id] is None
+        },
     )
-    earlier = original(run, row)
-    has_twin = row["duplicate_of"] is not None and earlier is None
-    twin = _row(corpus, row["duplicate_of"]) if has_twin else None
+    copies = _copies(corpus, wanted)
+    places = _places(corpus, [doc_id for doc_id, row in rows.items() if row["fate"] == "kept"])
     stages = [s["name"] for s in run.get("stages") or [] if s["name"] not in AFTER_DOCUMENTS]
     return {
-        "document": {name: row[name] for name in FIXED},
-        "stages": _stages(stages, row),
-        "twin": twin and {name: twin[name] for name in FIXED},
-        "earlier": earlier,
-        "copies": {"documents": copies.height, "first": copies.head(COPIES_SHOWN).to_dicts()},
-        "measured": {name: at for name, at in row.items() if name not in FIXED and at is not None},
-        "place": _place(corpus, doc_id) if row["fate"] == "kept" else None,
+        doc_id: {
+            "document": {name: row[name] for name in FIXED},
+            "stages": _stages(stages, row),
+            "twin": _twin(row, twins) if earlier[doc_id] is None else None,
+            "earlier": earlier[doc_id],
+            "copies": _first_copies(copies.get(doc_id, [])),
+            "measured": {
+                name: at for name, at in row.items() if name not in FIXED and at is not None
+            },
+            "place": places.get(doc_id),
+        }
+        for doc_id in wanted
+        if (row := rows.get(doc_id)) is not None
     }
 
 
-def _row(corpus: Path, doc_id: str) -> dict[str, Any] | None:
-    found = scan(corpus, "ledger").filter(pl.col("id") == doc_id).head(1).collect()
-    return found.row(0, named=True) if found.height else None
+def _rows(corpus: Path, ids: Collection[str]) -> dict[str, dict[str, Any]]:
+    """The ledger rows of `ids`; of two with one id (which `verify` refuses), the first."""
+    if not ids:
+        return {}
+    found = scan(corpus, "ledger").filter(pl.col("id").is_in(list(ids))).collect()
+    return {row["id"]: row for row in reversed(found.to_dicts())}
 
 
-def _unknown(corpus: Path, doc_id: str) -> str:
-    ids = scan(corpus, "ledger").select("id").collect()["id"].sort().to_list()
-    near = nearest(doc_id, ids)
-    hint = (
-        f"the nearest by its beginning: {', '.join(near)}"
-        if near
-        else f"ids look like {ids[0]}"
-        if ids
-        else "the ledger is empty"
+def _copies(corpus: Path, ids: list[str]) -> dict[str, list[dict[str, Any]]]:
+    """For each of `ids` that has some, the documents of this corpus whose twin it is, in order."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    rows = (
+        scan(corpus, "ledger")
+        .filter(pl.col("duplicate_of").is_in(ids) & pl.col("reason").ne_missing(OF_EARLIER))
+        .select("duplicate_of", "id", "source", "fate", "stage")
+        .collect()
     )
-    return f"{corpus}: no input document has the id {doc_id!r}; {hint}"
+    for row in rows.iter_rows(named=True):
+        found.setdefault(row.pop("duplicate_of"), []).append(row)
+    return found
+
+
+def _first_copies(copies: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"documents": len(copies), "first": copies[:COPIES_SHOWN]}
+
+
+def _twin(row: dict[str, Any], twins: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
+    twin = twins.get(row["duplicate_of"])
+    return twin and {name: twin[name] for name in FIXED}
+
+
+def unknown(corpus: Path | str, doc_ids: Iterable[str]) -> list[str]:
+    """Say of ids that the ledger lacks which ones of it are near."""
+    ids = scan(Path(corpus), "ledger").select("id").collect()["id"].sort().to_list()
+    return [f"{corpus}: no input document has the id {one!r}; {_hint(one, ids)}" for one in doc_ids]
+
+
+def _hint(doc_id: str, ids: list[str]) -> str:
+    if near := nearest(doc_id, ids):
+        return f"the nearest by its beginning: {', '.join(near)}"
+    return f"ids look like {ids[0]}" if ids else "the ledger is empty"
 
 
 def nearest(doc_id: str, ids: list[str], most: int = 3) -> list[str]:
@@ -173,20 +224,20 @@ def _guess(part: str, stages: list[str]) -> str | None:
     return None
 
 
-def _place(corpus: Path, doc_id: str) -> dict[str, Any] | None:
-    """Where a kept document lies: file of `documents/`, row in it, and its tokens when packed."""
-    for path in part_files(corpus, "documents"):
-        ids = pl.Series(pq.read_table(path, columns=["id"])["id"])
-        at = (ids == doc_id).arg_max()
-        if at is not None and ids[at] == doc_id:
-            place = {"file": path.relative_to(corpus).as_posix(), "row": at}
-            return place | _packed(corpus, doc_id)
-    return None
-
-
-def _packed(corpus: Path, doc_id: str) -> dict[str, Any]:
-    path = corpus / "shards" / "documents.parquet"
-    if not path.is_file():
-        return {}
-    found = pl.scan_parquet(path).filter(pl.col("id") == doc_id).select("n_tokens").collect()
-    return {"tokens": found["n_tokens"][0]} if found.height else {}
+def _places(corpus: Path, ids: list[str]) -> dict[str, dict[str, Any]]:
+    """Where kept documents lie: file of `documents/`, row in it, and their tokens when packed."""
+    found: dict[str, dict[str, Any]] = {}
+    for path in part_files(corpus, "documents") if ids else ():
+        name = path.relative_to(corpus).as_posix()
+        rows = pl.scan_parquet(path).select("id").with_row_index("row")
+        for row, doc_id in rows.filter(pl.col("id").is_in(ids)).collect().iter_rows():
+            found.setdefault(doc_id, {"file": name, "row": row})
+        if len(found) == len(ids):
+            break
+    packed = corpus / "shards" / "documents.parquet"
+    if ids and packed.is_file():
+        tokens = pl.scan_parquet(packed).filter(pl.col("id").is_in(ids)).select("id", "n_tokens")
+        for doc_id, n_tokens in tokens.collect().iter_rows():
+            if doc_id in found:
+                found[doc_id]["tokens"] = n_tokens
+    return found

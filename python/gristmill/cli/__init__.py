@@ -14,6 +14,7 @@ from gristmill.cli import (  # noqa: F401 - importing a module registers its com
     encode,
     evaluate,
     export,
+    inspect,
     later,
     serve,
     tokenizer,

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from gristmill.cli.app import Json, app, report, stderr
+from gristmill.cli.inspect import rate_tables
 from gristmill.engines.local import cores
 
 
@@ -42,10 +43,17 @@ def build_command(
         report(*_planned(run, jobs, as_json))
         return
     corpus = build(recipe, out, limit=limit, **options)
+    data = {"path": str(corpus.path), **corpus.run}
+    rates: dict[str, Any] = {}
+    if limit is not None:
+        from gristmill.inspection import drop_rates
+
+        rates = {"drop_rates": drop_rates(corpus.path)}
     report(
-        {"path": str(corpus.path), **corpus.run},
+        data | rates,
         as_json,
         flow_table(corpus.run),
+        *(table for found in rates.values() for table in rate_tables(found)),
         f"corpus: {corpus.path}   fingerprint: {corpus.fingerprint}",
     )
 

@@ -1,7 +1,9 @@
-"""``gristmill why``: what became of one input document."""
+"""``gristmill why``: what became of input documents."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +12,9 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from gristmill.cli.app import Json, app, report
+from gristmill.cli.app import Json, app, report, stderr
+
+STDIN = "-"
 
 MARKS = {
     "passed": "[green]passed[/]",
@@ -24,23 +28,51 @@ def why_command(
     directory: Annotated[
         Path, typer.Argument(metavar="DIR", help="A corpus directory.", show_default=False)
     ],
-    doc_id: Annotated[str, typer.Argument(help="Id of an input document.", show_default=False)],
+    doc_ids: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DOC_ID…",
+            help="Ids of input documents; - reads them from stdin, one a line.",
+            show_default=False,
+        ),
+    ],
     as_json: Json = False,
 ) -> None:
-    """Tell the fate of one input document, stage by stage: passed, changed or dropped, and why.
+    """Tell the fate of input documents, stage by stage: passed, changed or dropped, and why.
 
     **Example:** `gristmill why out/demo/corpus 3f2a9c0d5b7e41c8a6d2f0e19b8c7a54`
     """
-    from gristmill.cards.fate import why
+    from gristmill.cards.fate import fates, unknown, why
 
-    found = why(directory, doc_id)
+    if len(doc_ids) == 1 and doc_ids[0] != STDIN:
+        found = why(directory, doc_ids[0])
+        report(found, as_json, *_told(found))
+        return
+    wanted = list(_given(doc_ids))
+    answers = fates(directory, wanted)
+    blocks = () if as_json else (part for found in answers.values() for part in _told(found))
+    report({"answers": list(answers.values())}, as_json, *blocks)
+    if missing := [doc_id for doc_id in dict.fromkeys(wanted) if doc_id not in answers]:
+        for message in unknown(directory, missing):
+            stderr.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
+        raise typer.Exit(1)
+
+
+def _given(doc_ids: list[str]) -> Iterator[str]:
+    for doc_id in doc_ids:
+        if doc_id == STDIN:
+            yield from filter(None, map(str.strip, sys.stdin))
+        else:
+            yield doc_id
+
+
+def _told(found: dict[str, Any]) -> list[RenderableType]:
     lines: list[RenderableType] = [_origin(found["document"]), _stages(found["stages"])]
     if found["twin"]:
         lines.append(_twin(found["document"], found["twin"]))
     if found["earlier"]:
         lines.append(_original(found["earlier"]))
-    lines += [_ending(found), *_measured(found["measured"])]
-    report(found, as_json, *lines)
+    return [*lines, _ending(found), *_measured(found["measured"])]
 
 
 def _origin(row: dict[str, Any]) -> str:
