@@ -134,7 +134,9 @@ def test_a_build_through_faults_gives_the_bytes_of_one_without(
     assert digests(tmp_path / "out", DATA) == digests(undisturbed.path, DATA)
 
 
-def test_a_build_killed_amid_faults_goes_on_with_two_workers_to_the_same_bytes(undisturbed, proxy, tmp_path):
+def test_a_build_killed_amid_faults_goes_on_with_two_workers_to_the_same_bytes(
+    undisturbed, proxy, tmp_path
+):
     proxy.strike_by_chance(5, share=0.2)
     killed = command(tmp_path, proxy.server_port, "--out", tmp_path / "out", "--workers", "1")
     until = time.monotonic() + 60
