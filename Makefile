@@ -33,7 +33,7 @@ $(VENV)/.built: $(VENV)/.locked pyproject.toml $(RUST)
 demo: setup ## The whole way on real text, into out/demo
 	gristmill demo --out out/demo
 
-test: setup ## All tests, Rust and Python
+test: setup $(VENV)/bin/s3s-fs ## All tests, Rust and Python
 	cargo test --release --workspace --locked
 	python -m pytest
 
@@ -50,6 +50,10 @@ check: setup $(VENV)/bin/cargo-deny ## Format, lint, types, licenses, spelling, 
 
 $(VENV)/bin/cargo-deny: | $(VENV)/.locked
 	cargo install -q --locked --root $(CURDIR)/$(VENV) cargo-deny@0.20.2
+
+# The S3 server of the tests; unoptimized, as it builds in half the time so.
+$(VENV)/bin/s3s-fs: | $(VENV)/.locked
+	cargo install -q --locked --debug --features binary --root $(CURDIR)/$(VENV) s3s-fs@0.14.1
 
 bench: setup ## Paired comparisons with the peers (long)
 	for bench in $(filter-out benches/paired.py benches/%_peers.py,$(wildcard benches/*.py)); do python $$bench; done

@@ -14,8 +14,8 @@ PACKAGE = Path(gristmill.__file__).parent
 LAYERS = [
     "errors files progress schema room tables documents stage text config units spdx weights "
     "_core __init__",
-    "sources extract normalize dedup decontaminate pii licenses tokenizer packing filters "
-    "shards engines",
+    "sources datatrove sampling unique_ids extract normalize dedup decontaminate pii licenses "
+    "tokenizer packing filters shards engines",
     "ledger steps recipe init build corpus cards trace inspection verify",
     "train finetune evaluate export",
     "cli serve demo __main__",

@@ -37,6 +37,7 @@ __all__ = [
     "Batch",
     "Source",
     "Split",
+    "checked_origin",
     "document_id",
     "later_repeats",
     "open_source",
@@ -92,8 +93,7 @@ def open_source(
         RecipeError: Something of this cannot be used.
         NotBuiltYetError: The format comes with a later release.
     """
-    origin = Origin(name=_checked_name(name), license=_checked_license(name, license),
-                    on_bad=_one_of(name, "on_bad", on_bad, get_args(OnBad)))  # fmt: skip
+    origin = checked_origin(name, license, on_bad)
     if limit_bytes is not None and limit_bytes <= 0:
         raise RecipeError(f"source {name!r}: limit_bytes is {limit_bytes}; it must be positive")
     if format is not None:
@@ -151,6 +151,12 @@ def _guess(name: str, items: list[Item]) -> str:
         f"source {name!r}: cannot tell the format of {found}; add format: one of "
         f"{', '.join(FORMATS)}"
     )
+
+
+def checked_origin(name: str, license: str | None, on_bad: OnBad) -> Origin:
+    """The keys that every kind of source has, checked as `open_source` does."""
+    return Origin(name=_checked_name(name), license=_checked_license(name, license),
+                  on_bad=_one_of(name, "on_bad", on_bad, get_args(OnBad)))  # fmt: skip
 
 
 def _checked_name(name: str) -> str:

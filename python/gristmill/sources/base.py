@@ -95,11 +95,13 @@ class Item:
         path: Where to open it: a local path or an fsspec URL.
         locator: What it is called in ids and messages: the path relative to the recipe's folder.
         n_bytes: Its size when the run was planned.
+        version: What told its content from another one then: an ETag, or when it was changed.
     """
 
     path: str
     locator: str
     n_bytes: int
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

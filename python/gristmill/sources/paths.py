@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from glob import glob, has_magic
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from gristmill.errors import IntegrityError, RecipeError
 from gristmill.sources.base import Item, digest
+from gristmill.sources.remote import RemoteFile, list_files, version
+from gristmill.sources.streams import LocalFile, Unpacked, local_version
 from gristmill.units import digest as file_digest
 
 COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
@@ -62,40 +63,36 @@ def suffix(path: str) -> str:
 
 
 def open_bytes(item: Item) -> pa.NativeFile:
-    """Open a file for sequential reading, decompressed.
+    """Open a file for sequential reading, decompressed; see `open_raw`.
 
-    Raises:
-        IntegrityError: The file is gone or has another size than when the run was planned.
+    A read raises OSError where the packed stream is broken, or a decompression bomb.
     """
     raw = open_raw(item)
     magic = raw.read(4)
     raw.seek(0)
     for start, compression in COMPRESSIONS.items():
         if magic.startswith(start):
-            return pa.CompressedInputStream(raw, compression)
+            return Unpacked(raw, compression)
     return raw
 
 
 def open_raw(item: Item) -> pa.NativeFile:
-    """Open a file as it is, seekable; see `open_bytes`."""
+    """Open a file as it is, seekable; use it in a ``with`` block, at whose end it is checked.
+
+    Raises:
+        IntegrityError: The file is gone, or was changed since the run was planned; also when it is
+            closed.
+        InterruptedRunError: A remote file cannot be read now; also while it is read.
+    """
+    if "://" in item.path:
+        return RemoteFile(item)
     try:
-        if "://" in item.path:
-            file_system, path = _file_system("", item.path)
-            raw = pa.PythonFile(file_system.open(path, "rb"), mode="r")
-        else:
-            raw = pa.OSFile(item.path)
-        n_bytes = raw.size()
+        return LocalFile(item)
     except OSError as error:
         raise IntegrityError(
             f"{item.locator}: could be read when the run was planned and cannot be now ({error}); "
             "put it back and run the same command again"
         ) from error
-    if n_bytes != item.n_bytes:
-        raise IntegrityError(
-            f"{item.locator}: has {n_bytes} bytes, but had {item.n_bytes} when the run was "
-            "planned; wait until it is complete and run the same command again"
-        )
-    return raw
 
 
 def content_key(item: Item) -> str:
@@ -104,8 +101,7 @@ def content_key(item: Item) -> str:
     Costs a read of a local file. Not mapped: what is mapped counts as memory of the process.
     """
     if "://" in item.path:
-        file_system, path = _file_system("", item.path)
-        return digest(item.locator, str(item.n_bytes), str(file_system.ukey(path)))
+        return digest(item.locator, str(item.n_bytes), item.version)
     content = file_digest(Path(item.path)).xxh3 if item.n_bytes else ""
     return digest(item.locator, str(item.n_bytes), content)
 
@@ -140,7 +136,7 @@ def _local_item(name: str, path: str, base: Path) -> Item:
     path = os.path.abspath(path)
     try:
         with open(path, "rb") as file:
-            n_bytes = os.fstat(file.fileno()).st_size
+            status = os.fstat(file.fileno())
     except FileNotFoundError:
         raise RecipeError(
             f"source {name!r}: {path} does not exist{_near(path)}; paths are relative to the "
@@ -153,7 +149,7 @@ def _local_item(name: str, path: str, base: Path) -> Item:
         ) from None
     relative = os.path.relpath(path, base)
     locator = path if relative.startswith("..") else relative
-    return Item(path=path, locator=locator, n_bytes=n_bytes)
+    return Item(path=path, locator=locator, n_bytes=status.st_size, version=local_version(status))
 
 
 def _near(path: str) -> str:
@@ -172,33 +168,25 @@ def _folder_of(pattern: str) -> str:
 
 
 def _remote(name: str, url: str) -> Iterator[tuple[Item, bool]]:
-    file_system, path = _file_system(name, url)
     try:
-        in_folder = not has_magic(path) and file_system.isdir(path)
-        paths = file_system.glob(path) if has_magic(path) else [path]
-        if in_folder:
-            paths = [one for one in file_system.find(path) if _visible(one, path)]
-        infos = [file_system.info(one) for one in paths]
+        files, folder = list_files(url)
+    except (ImportError, ValueError) as error:
+        raise RecipeError(f"source {name!r}: {url} cannot be opened: {error}") from None
     except OSError as error:
         raise RecipeError(f"source {name!r}: {url} cannot be read ({error})") from error
-    files = [info for info in infos if info["type"] == "file"]
+    if folder is not None:
+        files = [(full, info) for full, info in files if _visible(info["name"], folder)]
     if not files:
         raise RecipeError(f"source {name!r}: path {url!r} matches no file")
-    for info in files:
-        full = str(file_system.unstrip_protocol(info["name"]))
-        yield Item(path=full, locator=full, n_bytes=int(info["size"])), in_folder
+    for full, info in files:
+        if info["size"] is None:
+            raise RecipeError(
+                f"source {name!r}: the server does not say how long {full} is; copy it to a disk"
+            )
+        item = Item(path=full, locator=full, n_bytes=int(info["size"]), version=version(info))
+        yield item, folder is not None
 
 
 def _visible(path: str, folder: str) -> bool:
     parts = path.removeprefix(folder).split("/")
     return not any(part.startswith(".") or part in SKIPPED_FOLDERS for part in parts)
-
-
-def _file_system(name: str, url: str) -> tuple[Any, str]:
-    import fsspec
-
-    try:
-        file_system, path = fsspec.core.url_to_fs(url)
-    except (ImportError, ValueError) as error:
-        raise RecipeError(f"source {name!r}: {url} cannot be opened: {error}") from None
-    return file_system, str(path)
