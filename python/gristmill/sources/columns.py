@@ -110,7 +110,7 @@ class ColumnRows:
 
     def batch(self, texts: pa.ChunkedArray | None = None) -> Batch:
         """What was appended, with `texts` unless the kernel has them."""
-        columns = from_kernel(self.kernel.take())
+        columns = from_kernel(self.kernel.take(self._with_text))
         if texts is not None:
             columns = columns.append_column("text", texts)
         docs = columns.select(DOCUMENT.names).cast(DOCUMENT)

@@ -125,9 +125,9 @@ impl RecordRows {
         read(py.detach(|| self.0.read_table(&columns, at, batch.num_rows(), n_bad)))
     }
 
-    /// Take the columns of the documents; without `text` when that stayed in its table.
-    fn take(&mut self) -> PyResult<Batches> {
-        to_batches(self.0.take())
+    /// Take the columns of the documents; `text` too unless that stayed in its table.
+    fn take(&mut self, with_text: bool) -> PyResult<Batches> {
+        to_batches(self.0.take(), with_text)
     }
 }
 
@@ -191,12 +191,11 @@ fn cells<'a>(array: &'a dyn Array, value: impl Fn(usize) -> Cell<'a> + Sync + 'a
     Box::new(move |at| if array.is_null(at) { Cell::Null } else { value(at) })
 }
 
-fn to_batches(columns: Columns) -> PyResult<Batches> {
+fn to_batches(columns: Columns, with_text: bool) -> PyResult<Batches> {
     let Columns { id, text, source, license, url, created, metadata } = columns;
     let has_url = url.lengths.iter().map(|&length| length > 0).collect::<Vec<_>>();
-    let has_text = text.lengths.len() == id.lengths.len();
     let mut named = vec![("id", strings::<i32>(id, None))];
-    if has_text {
+    if with_text {
         named.push(("text", strings::<i64>(text, None)));
     }
     let created = TimestampMicrosecondArray::from(created).with_timezone("UTC");
