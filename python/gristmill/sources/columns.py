@@ -115,7 +115,7 @@ class ColumnRows:
             columns = columns.append_column("text", texts)
         docs = columns.select(DOCUMENT.names).cast(DOCUMENT)
         # An array made from a list lets pyarrow import pandas, a second of work: not without need.
-        bad = self._bad.batch().bad if self.n_bad else BAD.empty_table()
+        bad = self._bad.batch().bad if self.n_bad else pa.Table.from_batches([], BAD)
         batch = Batch(docs, bad, np.array(self._bad_at, np.int64))
         self._begin()
         return batch
