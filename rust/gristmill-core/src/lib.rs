@@ -19,6 +19,7 @@ pub mod pack;
 pub mod page;
 pub mod permute;
 pub mod pii;
+pub mod records;
 mod runs;
 pub mod signals;
 pub mod simd;

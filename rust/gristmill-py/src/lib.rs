@@ -12,6 +12,7 @@ mod pack;
 mod page;
 mod permute;
 mod pii;
+mod records;
 mod signals;
 mod similarity;
 mod suffix_index;
@@ -53,6 +54,10 @@ mod _core {
     // ---- pii.rs ----
     #[pymodule_export]
     use crate::pii::{find_pii, scrub_pii};
+
+    // ---- records.rs ----
+    #[pymodule_export]
+    use crate::records::{RecordRows, RecordTable};
 
     // ---- signals.rs ----
     #[pymodule_export]
