@@ -88,9 +88,9 @@ def sample(
 
 def _rank(group: Group, stages: list[str]) -> tuple[int, str]:
     stage, reason = group
-    return (
-        -1 if stage is None else stages.index(stage) if stage in stages else len(stages)
-    ), reason
+    if stage is None:
+        return -1, reason
+    return stages.index(stage) if stage in stages else len(stages), reason
 
 
 def _choose(
@@ -134,7 +134,9 @@ def _nothing(corpus: Path, wanted: dict[str, str | None], known: dict[str, set[s
             hint = suggest(value, sorted(known[name])) if known[name] else "the ledger has none"
             return f"{corpus}: no document has the {name} {value!r}; {hint}"
     what = ", ".join(f"{name} {value!r}" for name, value in asked.items())
-    return f"{corpus}: no document has {what} together" if asked else f"{corpus}: ledger is empty"
+    return (
+        f"{corpus}: no document has {what} together" if asked else f"{corpus}: the ledger is empty"
+    )
 
 
 def _add_texts(

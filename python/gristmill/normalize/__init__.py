@@ -77,12 +77,14 @@ def normalize(text: str) -> str:
 
 
 def _normalize(text: str, edits: list[Callable[[str], str]]) -> str:
+    if not edits:
+        return repair(text)
     for _ in range(ROUNDS):
         edited = repair(text)
         for edit in edits:
             edited = edit(edited)
-        if not edits or edited == text:
-            return edited
+        if edited == text:
+            break
         text = edited
     return text
 

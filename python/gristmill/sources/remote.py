@@ -26,7 +26,7 @@ from gristmill.errors import IntegrityError, InterruptedRunError
 from gristmill.progress import say
 from gristmill.sources.base import Item
 
-BLOCK_BYTES = 8 << 20
+BLOCK_BYTES = 16 << 20
 """What one request asks for, read ahead; a file that is read holds about twice as much."""
 SMALLEST_REQUEST = 64 << 10
 """Requests are halved down to this while they fail, for a line that does not carry a whole one."""
@@ -51,15 +51,7 @@ _LASTING = (("botocore.exceptions", "BotoCoreError"),)
 """Exceptions of file systems that are no OSError, by the module that is loaded when they occur."""
 
 _REFUSED = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
-_VERSIONS = (
-    "ETag",
-    "etag",
-    "md5Hash",
-    "blob_id",
-    "LastModified",
-    "last_modified",
-    "mtime",
-)
+_VERSIONS = ("ETag", "etag", "md5Hash", "blob_id", "LastModified", "last_modified", "mtime")
 
 T = TypeVar("T")
 Info: TypeAlias = dict[str, Any]
@@ -228,8 +220,8 @@ def check_unchanged(item: Item) -> None:
 
 def _refused(item: Item, error: OSError) -> InterruptedRunError:
     return InterruptedRunError(
-        f"{item.locator}: the server refuses to give it now ({_name(error)}); check the credentials, "
-        "then run the same command again: it goes on from here"
+        f"{item.locator}: the server refuses to give it ({_name(error)}); renew the credentials, or "
+        "copy the file, then run the same command again: it goes on from here"
     )
 
 
@@ -304,5 +296,5 @@ class _Blocks(io.RawIOBase):
         if not data:
             raise OSError(errno.EIO, f"no bytes from {start} on, of {self._item.n_bytes}")
         if len(data) > n_bytes:
-            raise OSError(errno.EINVAL, f"{len(data)} bytes for a range of {n_bytes}")
+            raise OSError(errno.EINVAL, f"{len(data)} bytes for a range of {n_bytes}: no ranges")
         return data
