@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -36,11 +36,12 @@ from gristmill.recipe import Recipe, TokenizerOptions, load_recipe
 from gristmill.room import peak_rss_bytes
 from gristmill.schema import LEDGER
 from gristmill.shards.write import write_shards
-from gristmill.sources import Split, later_repeats
+from gristmill.sources import GIVEN, PAGE_FORMATS, Source, Split, later_repeats
 from gristmill.steps import FilterJob, WriteJob, key_of
 from gristmill.tables import read_parts, row_groups, write_parquet
 from gristmill.tokenizer import Tokenizer
 from gristmill.trace import build_index
+from gristmill.unique_ids import DUPLICATE_ID, UniqueIds
 from gristmill.units import Record, Units, sweep
 
 PART_BYTES = 32 * 2**20
@@ -59,6 +60,7 @@ class Run:
     workers: int = 1
     engine: str = "local"
     limit: int | None = None
+    given: dict[str, Source] = field(default_factory=dict)
     inputs: str = ""
     tallies: dict[str, Tally] = field(default_factory=dict)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -102,6 +104,7 @@ def build(
     engine: str = "local",
     settings: list[str] | None = None,
     limit: int | None = None,
+    sources: Sequence[Source] = (),
 ) -> Corpus:
     """Make the corpus that a recipe describes, or go on with one that was interrupted.
 
@@ -112,13 +115,23 @@ def build(
         engine: ``local``.
         settings: ``a.b=value`` changes to the recipe.
         limit: Read at most so many documents of each source.
+        sources: Sources made in Python, besides those of the recipe, which may list them by name
+            as ``format: given`` to say more of them.
 
     Raises:
         RecipeError: The recipe, an input path or an option cannot be used; nothing was written.
         DataRefusedError: More records were bad than `limits.max_bad_fraction` allows.
         GristmillError: No document is left; the ledger says why.
     """
-    run = prepare(recipe, out, workers=workers, engine=engine, settings=settings, limit=limit)
+    run = prepare(
+        recipe,
+        out,
+        workers=workers,
+        engine=engine,
+        settings=settings,
+        limit=limit,
+        sources=sources,
+    )
     jobs = plan(run)
     with _alone(run):
         filtered = read_and_filter(run, jobs)
@@ -141,9 +154,11 @@ def prepare(
     engine: str = "local",
     settings: list[str] | None = None,
     limit: int | None = None,
+    sources: Sequence[Source] = (),
 ) -> Run:
     """Check everything that can be checked without reading a document."""
-    loaded = load_recipe(recipe, settings)
+    given = {source.name: source for source in sources}
+    loaded = load_recipe(recipe, settings, given)
     check_engine(engine)
     for name, number in (("workers", workers), ("limit", limit)):
         if number is not None and number < 1:
@@ -156,7 +171,13 @@ def prepare(
     steps.check_stages(loaded)
     if loaded.tokenizer is not None and loaded.tokenizer.load is None:
         _train(loaded, [], threads=1)  # refuses what cannot be trained, before any work
-    return Run(loaded, folder.absolute(), workers, engine, limit)
+    for source in loaded.sources:
+        if source.format == GIVEN and source.name not in given:
+            raise RecipeError(
+                f"source {source.name!r} is to be given in Python, build(..., sources=[...]), and "
+                "is not"
+            )
+    return Run(loaded, folder.absolute(), workers, engine, limit, given)
 
 
 def _needed_files(recipe: Recipe) -> Iterator[Path]:
@@ -190,12 +211,20 @@ def plan(run: Run) -> list[FilterJob]:
     """Find what there is to read, sources in the order of their names."""
     jobs: list[FilterJob] = []
     for options in sorted(run.recipe.sources, key=lambda source: source.name):
-        splits = steps.open_from(options, run.recipe.folder).splits()
+        source = run.given.get(options.name) or steps.open_from(options, run.recipe.folder)
+        splits = source.splits()
         groups: list[list[Split]] = [splits] if run.limit else [[split] for split in splits]
         jobs += [
-            FilterJob(run.out, run.recipe, options.name, tuple(group), run.limit)
+            FilterJob(run.out, run.recipe, source.for_reading(), tuple(group), run.limit)
             for group in groups
         ]
+    if run.recipe.extract is not None and not any(
+        job.reader.format in PAGE_FORMATS for job in jobs
+    ):
+        raise RecipeError(
+            "extract: no source has pages (format html or warc), so it would have no effect; remove "
+            "it, or say the format of the source"
+        )
     against = [corpus.key for corpus in steps.earlier_corpora(run.recipe)]
     run.inputs = fingerprint([*(job.key for job in jobs), *against])
     return jobs
@@ -208,43 +237,44 @@ def read_and_filter(run: Run, jobs: list[FilterJob]) -> list[Record]:
         for record in run_all(steps.filter_unit, jobs, engine=run.engine, workers=run.workers):
             records.append(run.take(record))
             advance(record.stats["stages"][0]["bytes_in"] / 1e6)
-    _refuse_bad(run)
-    _refuse_same_ids(run, records)
+    _refuse_bad(run, run.tallies["read"].dropped)
     return records
 
 
-def _refuse_bad(run: Run) -> None:
-    read = run.tallies["read"]
-    n_bad, allowed = sum(read.dropped.values()), run.recipe.limits.max_bad_fraction
-    if n_bad > allowed * read.docs_in:
-        kinds = ", ".join(f"{reason} {n_docs}" for reason, n_docs in sorted(read.dropped.items()))
+def _refuse_bad(run: Run, bad: dict[str, int]) -> None:
+    n_read, n_bad, allowed = (
+        run.tallies["read"].docs_in, sum(bad.values()), run.recipe.limits.max_bad_fraction
+    )  # fmt: skip
+    if n_bad > allowed * n_read:
+        kinds = ", ".join(f"{reason} {n_docs}" for reason, n_docs in sorted(bad.items()))
         raise DataRefusedError(
-            f"{n_bad} of {read.docs_in} records are bad ({kinds}), more than "
+            f"{n_bad} of {n_read} records are bad ({kinds}), more than "
             f"limits.max_bad_fraction = {allowed:g} allows; mend them or allow more. "
             f"What was read is kept in {run.out}, and the same command goes on"
-        )
-
-
-def _refuse_same_ids(run: Run, records: list[Record]) -> None:
-    """Two documents of one id in different splits: the ledger could not tell them apart."""
-    ids = steps.documents_of(run.out, records).ids()
-    repeats = ids.filter(later_repeats(ids))
-    if len(repeats):
-        raise DataRefusedError(
-            f"{len(repeats)} documents have the id of an earlier one, the first is "
-            f"{repeats[0].as_py()!r}; give them different ids, or leave the column id out and "
-            "they are numbered by content"
         )
 
 
 def deduplicate(run: Run, inputs: list[Record]) -> list[list[Record]]:
     """Let each global stage judge what the one before it left; one list of records a stage."""
     done: list[list[Record]] = []
-    for stage, options in steps.global_stages(run.recipe, threads=run.workers):
+    stages = steps.global_stages(run.recipe, threads=run.workers)
+    if n_repeats := _repeated_ids(run, inputs):
+        bad = run.tallies["read"].dropped
+        total = bad.get(DUPLICATE_ID, 0) + n_repeats
+        _refuse_bad(run, {**bad, DUPLICATE_ID: total})
+        stages = [(UniqueIds(), {}), *stages]
+    for stage, options in stages:
         memory = run.recipe.limits.memory
         inputs = [run.take(steps.global_unit(run.out, stage, options, inputs, memory))]
         done.append(inputs)
     return done
+
+
+def _repeated_ids(run: Run, records: list[Record]) -> int:
+    """How many documents have the id of an earlier one, in another split."""
+    repeats = later_repeats(steps.documents_of(run.out, records).ids())
+    n_repeats: int = repeats.true_count
+    return n_repeats
 
 
 def scrub_and_write(run: Run, inputs: list[Record]) -> list[Record]:

@@ -26,7 +26,7 @@ from typing import Any
 import pyarrow as pa
 
 from gristmill.errors import IntegrityError, RecipeError
-from gristmill.sources import Batch, Source, Split, checked_origin
+from gristmill.sources import GIVEN, Batch, Source, Split, checked_origin
 from gristmill.sources.base import BadRecord, Item, OnBad, Origin, Record, batches, digest
 from gristmill.sources.fields import record
 from gristmill.sources.jsonl import broken
@@ -137,6 +137,15 @@ class ReaderSource:
     def name(self) -> str:
         """The source's name in the recipe."""
         return self.origin.name
+
+    @property
+    def format(self) -> str:
+        """That somebody gave it in Python."""
+        return GIVEN
+
+    def for_reading(self) -> ReaderSource:
+        """Itself: it is small."""
+        return self
 
     def splits(self) -> list[Split]:
         """One split per file of the reader, in its order.

@@ -17,6 +17,21 @@ from gristmill.files import atomic_write
 from gristmill.recipe import Recipe, SourceOptions
 
 KINDS: dict[str, dict[str, Any]] = {
+    "web": {
+        "sources": [
+            {"name": "web", "path": "data/*.warc.gz", "license": "NOASSERTION", "on_bad": "repair"}
+        ],
+        "extract": {"mode": "auto"},
+        "normalize": {},
+        "language": {"keep": ["en"]},
+        "quality": {"rules": ["gopher", "c4", "fineweb"]},
+        "dedup": {"documents": {}, "near": {}, "substrings": {}},
+        "pii": {},
+        "tokenizer": {"vocab_size": 32_000, "pattern": "gpt2"},
+        "pack": {"seq_len": 2048},
+        "index": {},
+        "card": {},
+    },
     "text": {
         "sources": [{"name": "text", "path": "data/*.jsonl*", "license": "NOASSERTION"}],
         "normalize": {},
@@ -44,7 +59,7 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 """What each kind of recipe starts with; options that are not given are written as remarks."""
 
-LATER = ("web", "sft")
+LATER = ("sft",)
 
 
 def write_recipe(kind: str, path: Path | None = None) -> Path:
@@ -54,7 +69,7 @@ def write_recipe(kind: str, path: Path | None = None) -> Path:
         RecipeError: There is no such kind, or `path` exists already.
     """
     if kind in LATER:
-        raise NotBuiltYetError(f"gristmill init {kind} is not built yet; use text or code")
+        raise NotBuiltYetError(f"gristmill init {kind} is not built yet; use web, text or code")
     if kind not in KINDS:
         raise RecipeError(f"there is no recipe {kind!r}; {suggest(kind, [*KINDS, *LATER])}")
     target = path or Path(f"{kind}.yaml")

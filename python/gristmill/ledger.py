@@ -31,7 +31,8 @@ class Tally:
     """Documents and bytes into and out of one stage, and its cost.
 
     `docs_kept` is derived, so ``docs_in = kept + dropped`` cannot be broken by counting twice; the
-    build checks it against the rows that are really there. `noted` is what a stage has to say of
+    build checks it against the rows that are really there. `others` are records of web archives that
+    are no documents, by kind. `noted` is what a stage has to say of
     itself besides.
     """
 
@@ -40,6 +41,7 @@ class Tally:
     bytes_in: int = 0
     bytes_out: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
+    others: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     peak_rss_bytes: int = 0
     noted: dict[str, Any] = field(default_factory=dict)
@@ -54,8 +56,8 @@ class Tally:
         self.docs_in += other.docs_in
         self.bytes_in += other.bytes_in
         self.bytes_out += other.bytes_out
-        for reason, n_docs in other.dropped.items():
-            self.dropped[reason] = self.dropped.get(reason, 0) + n_docs
+        self.dropped = _sum(self.dropped, other.dropped)
+        self.others = _sum(self.others, other.others)
         self.seconds += other.seconds
         self.peak_rss_bytes = max(self.peak_rss_bytes, other.peak_rss_bytes)
         self.noted |= other.noted
@@ -63,12 +65,12 @@ class Tally:
     def as_dict(self) -> dict[str, Any]:
         """The form of `run.json`."""
         counts = asdict(self)
-        noted = counts.pop("noted")
-        dropped = dict(sorted(self.dropped.items()))
+        noted, others = counts.pop("noted"), counts.pop("others")
         return {
             **counts,
             "docs_kept": self.docs_kept,
-            "dropped": dropped,
+            "dropped": dict(sorted(self.dropped.items())),
+            **({"others": dict(sorted(others.items()))} if others else {}),
             "seconds": round(self.seconds, 3),
             **noted,
         }
@@ -80,6 +82,10 @@ class Tally:
         noted = {key: value for key, value in data.items() if key not in {*names, "docs_kept"}}
         counts = {key: value for key, value in data.items() if key in names}
         return cls(**counts, noted=noted)
+
+
+def _sum(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
+    return {key: one.get(key, 0) + other.get(key, 0) for key in one | other}
 
 
 def text_bytes(docs: pa.Table) -> pa.ChunkedArray:

@@ -6,6 +6,7 @@ stage could have no effect is refused here, before any work.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -17,7 +18,17 @@ from gristmill.errors import NotBuiltYetError, RecipeError
 from gristmill.tokenizer.patterns import PATTERNS
 
 Format = Literal[
-    "jsonl", "parquet", "arrow", "text", "markdown", "code", "html", "warc", "wet", "installed"
+    "jsonl",
+    "parquet",
+    "arrow",
+    "text",
+    "markdown",
+    "code",
+    "html",
+    "warc",
+    "wet",
+    "installed",
+    "given",
 ]
 
 
@@ -28,9 +39,13 @@ class SourceOptions(Options):
     path: str | list[str] | None = None
     """A path, a glob or several; relative to the recipe's folder. Not needed by `installed`."""
     format: Format | None = None
-    """Guessed from the file names when absent."""
+    """Guessed from the file names when absent; `given` is made in Python."""
     license: str | None = None
     """SPDX expression of documents that do not state their own; NOASSERTION when absent."""
+    weight: float = Field(default=1.0, gt=0, le=1)
+    """Share of its documents that stays, chosen by the hash of the id."""
+    languages: list[str] | None = Field(default=None, min_length=1)
+    """Languages that its documents are likely in, a hint for the stage language."""
     limit_bytes: Bytes | None = Field(default=None, gt=0)
     """Read a deterministic part of about so many bytes of text."""
     kinds: list[Literal["descriptions", "docs", "stdlib", "code"]] | None = Field(
@@ -42,9 +57,10 @@ class SourceOptions(Options):
 
     @model_validator(mode="after")
     def _path_fits_format(self) -> Self:
-        if (self.path is None) == (self.format != "installed"):
+        if (self.path is None) != (self.format in ("installed", "given")):
             raise ValueError(
-                f"source {self.name!r} needs a path (only format: installed reads without one)"
+                f"source {self.name!r} needs a path (only format: installed reads without one, and "
+                "a source given in Python)"
             )
         if self.kinds is not None and self.format != "installed":
             raise ValueError("kinds is an option of format: installed")
@@ -320,9 +336,24 @@ class Recipe(Options):
             for name in (stage and stage.sources) or []:
                 if name not in names:
                     raise ValueError(f"there is no source {name!r}; {suggest(name, names)}")
+        for source in self.sources:
+            if source.languages is not None and not self.judges("language", source.name):
+                raise ValueError(
+                    f"languages of source {source.name!r} have no effect: the stage language does "
+                    "not judge its documents; remove them or add language"
+                )
         if self.pack is not None and self.tokenizer is None:
             raise ValueError("pack needs a tokenizer; add tokenizer: {} or remove pack")
         return self
+
+    def source(self, name: str) -> SourceOptions:
+        """The source of that name."""
+        return next(one for one in self.sources if one.name == name)
+
+    def judges(self, stage: str, source: str) -> bool:
+        """Whether the stage ``language`` or ``quality`` runs for the documents of a source."""
+        options: LanguageOptions | QualityOptions | None = getattr(self, stage)
+        return options is not None and (options.sources is None or source in options.sources)
 
     def canonical(self) -> dict[str, Any]:
         """All that can change a byte of the corpus, defaults filled in."""
@@ -334,12 +365,18 @@ class Recipe(Options):
         return fingerprint(self.canonical())
 
 
-def load_recipe(recipe: str | Path | dict[str, Any], settings: list[str] | None = None) -> Recipe:
+def load_recipe(
+    recipe: str | Path | dict[str, Any],
+    settings: list[str] | None = None,
+    given: Iterable[str] = (),
+) -> Recipe:
     """Read and check a recipe.
 
     Args:
         recipe: Path of a YAML file, or the mapping itself (paths then start in the working folder).
         settings: ``a.b=value`` changes, applied before checking.
+        given: Names of sources that are made in Python; those that the recipe does not list are
+            added to it.
 
     Raises:
         RecipeError: The recipe cannot be used; the message names key and remedy.
@@ -350,21 +387,23 @@ def load_recipe(recipe: str | Path | dict[str, Any], settings: list[str] | None 
     else:
         path = Path(recipe)
         data, where, folder = read_yaml(path), str(path), path.resolve().parent
-    checked = check(Recipe, override(data, settings or []), where)
+    checked = check(Recipe, override(_with_given(data, given), settings or []), where)
     checked._folder = folder
     _refuse_unbuilt(checked, where)
     return checked
 
 
+def _with_given(data: dict[str, Any], given: Iterable[str]) -> dict[str, Any]:
+    listed = data.get("sources") or []
+    names = [one.get("name") for one in listed if isinstance(one, dict)]
+    added = [{"name": name, "format": "given"} for name in given if name not in names]
+    return {**data, "sources": [*listed, *added]} if added else data
+
+
 def _refuse_unbuilt(recipe: Recipe, where: str) -> None:
-    for stage in ("extract", "toxicity", "decontaminate"):
+    for stage in ("toxicity", "decontaminate"):
         if getattr(recipe, stage) is not None:
             raise NotBuiltYetError(f"{where}: the stage {stage!r} is not built yet; remove it")
-    for source in recipe.sources:
-        if source.format in ("html", "warc", "wet"):
-            raise NotBuiltYetError(
-                f"{where}: reading {source.format} (source {source.name!r}) is not built yet"
-            )
 
 
 __all__ = ["Recipe", "RecipeError", "SourceOptions", "load_recipe"]

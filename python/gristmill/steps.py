@@ -21,6 +21,7 @@ from gristmill.corpus import Corpus
 from gristmill.dedup import EarlierCorpus, ExactDocuments, ExactSubstrings, NearDuplicates
 from gristmill.documents import Documents
 from gristmill.errors import DataRefusedError, FormatError, IntegrityError, RecipeError
+from gristmill.extract import Extract
 from gristmill.filters.language import LanguageFilter
 from gristmill.filters.quality import QualityFilter
 from gristmill.ledger import FINDINGS, Tally, apply, first_findings, overlay, text_bytes
@@ -30,8 +31,9 @@ from gristmill.pii import Scrub
 from gristmill.progress import progress
 from gristmill.recipe import NearOptions, Recipe, SourceOptions
 from gristmill.room import Room, peak_rss_bytes
+from gristmill.sampling import Sample
 from gristmill.schema import DOCUMENT, LEDGER
-from gristmill.sources import Batch, Source, Split, open_source
+from gristmill.sources import PAGE_FORMATS, Batch, Source, Split, open_source
 from gristmill.stage import GlobalStage, Stage, Verdict, keep_all
 from gristmill.tables import ArrowFiles, arrow_writer, write_arrow, write_parquet
 from gristmill.units import Record, Units, digest, spill_folder
@@ -53,12 +55,14 @@ class Pass:
 
 STAGE_ORDER = (
     "read",
+    "sample",
     "licenses",
     "extract",
     "normalize",
     "language",
     "quality",
     "toxicity",
+    "unique_ids",
     "exact_documents",
     "near_duplicates",
     "exact_substrings",
@@ -71,11 +75,14 @@ STAGE_ORDER = (
 )
 """The order of all stages and products, whichever of them a recipe has."""
 
+STREAMING = ("licenses", "extract", "normalize", "language", "quality")
+"""The keys of a recipe that say how documents are judged as they are read."""
+
 
 def check_stages(recipe: Recipe) -> None:
     """Construct every stage once, so that options a stage refuses stop the build before work."""
     for source in recipe.sources:
-        streaming_stages(recipe, source.name)
+        streaming_stages(recipe, source.name, source.format or "")
     global_stages(recipe, threads=1)
     if recipe.pii is not None:
         Scrub(mask=tuple(recipe.pii.mask))
@@ -88,24 +95,31 @@ def file_digest(path: Path) -> str:
 
 def open_from(options: SourceOptions, folder: Path) -> Source:
     """Open a source of a recipe whose paths start in `folder`."""
-    return open_source(base=folder, **options.model_dump(exclude_none=True))
+    what_for = {"weight", "languages"}
+    return open_source(base=folder, **options.model_dump(exclude_none=True, exclude=what_for))
 
 
-def streaming_stages(recipe: Recipe, source: str) -> list[Stage]:
-    """The stages that judge a batch alone, for the documents of one source, in order."""
-    stages: list[Stage] = []
+def streaming_stages(recipe: Recipe, source: str, format: str) -> list[Stage]:
+    """The stages that judge a batch alone, for the documents of one source, in order.
+
+    A stage that does not concern this source, but another one, is there too and keeps everything.
+    """
+    options, stages = recipe.source(source), list[Stage]()
+    if any(one.weight < 1 for one in recipe.sources):
+        stages.append(Sample(options.weight, recipe.seed))
     if recipe.licenses is not None:
         stages.append(LicenseGate(**recipe.licenses.model_dump()))
+    if recipe.extract is not None:
+        extract = Extract(**recipe.extract.model_dump())
+        stages.append(extract if format in PAGE_FORMATS else Pass(extract.name))
     if recipe.normalize is not None:
         stages.append(Normalize(**recipe.normalize.model_dump()))
     if (language := recipe.language) is not None:
-        concerns = language.sources is None or source in language.sources
-        judge = LanguageFilter(keep=language.keep, min_score=language.min_score)
-        stages.append(judge if concerns else Pass(judge.name))
+        judge = LanguageFilter(language.keep, language.min_score, hints=options.languages or ())
+        stages.append(judge if recipe.judges("language", source) else Pass(judge.name))
     if (quality := recipe.quality) is not None:
-        concerns = quality.sources is None or source in quality.sources
         rules = QualityFilter(rules=tuple(quality.rules))
-        stages.append(rules if concerns else Pass(rules.name))
+        stages.append(rules if recipe.judges("quality", source) else Pass(rules.name))
     return stages
 
 
@@ -173,7 +187,7 @@ class FilterJob:
 
     root: Path
     recipe: Recipe
-    source: str
+    reader: Source
     splits: tuple[Split, ...]
     limit: int | None
 
@@ -181,9 +195,17 @@ class FilterJob:
     def key(self) -> str:
         """The unit's key."""
         recipe = self.recipe.canonical()
-        options = next(one for one in recipe["sources"] if one["name"] == self.source)
-        stages = [recipe.get(name) for name in ("licenses", "normalize", "language", "quality")]
-        return key_of("filter", options, [split.key for split in self.splits], self.limit, stages)
+        options = next(one for one in recipe["sources"] if one["name"] == self.reader.name)
+        weights = any(one["weight"] < 1 for one in recipe["sources"])
+        stages = [recipe.get(name) for name in STREAMING]
+        return key_of(
+            "filter",
+            options,
+            weights and recipe["seed"],
+            [split.key for split in self.splits],
+            self.limit,
+            stages,
+        )
 
 
 def filter_unit(job: FilterJob) -> Record:
@@ -192,30 +214,29 @@ def filter_unit(job: FilterJob) -> Record:
 
 
 def _filter(job: FilterJob) -> tuple[list[Path], dict[str, Any]]:
-    options = next(one for one in job.recipe.sources if one.name == job.source)
-    source = open_from(options, job.recipe.folder)
-    stages = streaming_stages(job.recipe, job.source)
+    options = job.recipe.source(job.reader.name)
+    stages = streaming_stages(job.recipe, job.reader.name, job.reader.format)
     tallies = {name: Tally(name) for name in ("read", *(stage.name for stage in stages))}
     paths = [job.root / f".work/filter/{job.key}.{kind}.arrow" for kind in ("docs", "ledger")]
     with arrow_writer(paths[0], DOCUMENT) as docs_out, arrow_writer(paths[1], LEDGER) as ledger_out:
         started = time.monotonic()
-        for batch in _batches(source, job):
+        for batch in _batches(job):
             tallies["read"].seconds += time.monotonic() - started
             if options.on_bad == "refuse" and len(batch.bad):
-                _refuse(batch.bad, job.source)
+                _refuse(batch.bad, job.reader.name)
             docs = _count_read(batch, tallies["read"])
             kept, findings = _judge_all(stages, docs, tallies)
             docs_out.write(kept)
             ledger_out.write(_ledger_rows(docs, findings))
             ledger_out.write(_bad_rows(batch.bad))
             started = time.monotonic()
-    return paths, {"source": job.source, "stages": [one.as_dict() for one in tallies.values()]}
+    return paths, {"source": job.reader.name, "stages": [one.as_dict() for one in tallies.values()]}
 
 
-def _batches(source: Source, job: FilterJob) -> Iterator[Batch]:
+def _batches(job: FilterJob) -> Iterator[Batch]:
     left = job.limit
     for split in job.splits:
-        for batch in source.read(split):
+        for batch in job.reader.read(split):
             if left is None:
                 yield batch
                 continue
@@ -241,7 +262,8 @@ def _count_read(batch: Batch, tally: Tally) -> pa.Table:
     dropped: dict[str, int] = {}
     for reason in batch.bad["reason"].to_pylist():
         dropped[reason] = dropped.get(reason, 0) + 1
-    tally.add(Tally("read", len(docs) + len(batch.bad), n_bytes + bad_bytes, n_bytes, dropped))
+    n_records, bytes_in = len(docs) + len(batch.bad), n_bytes + bad_bytes
+    tally.add(Tally("read", n_records, bytes_in, n_bytes, dropped, batch.others))
     return docs
 
 

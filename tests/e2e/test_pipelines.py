@@ -25,7 +25,7 @@ def test_every_recipe_is_in_the_table_and_accepted():
 
 def test_the_demo_recipe_finds_text_of_each_kind(tmp_path):
     run = prepare(PIPELINES / "demo.yaml", tmp_path)
-    assert {job.source for job in plan(run)} == {"descriptions", "docs", "packages", "stdlib"}
+    assert {job.reader.name for job in plan(run)} == {"descriptions", "docs", "packages", "stdlib"}
 
 
 SMALL = ["tokenizer.vocab_size=400", "pack.seq_len=64", "limits.max_bad_fraction=0.1"]
@@ -49,7 +49,7 @@ def test_the_code_recipe_runs(tmp_path):
     assert corpus.documents().collect().height == len(list(package.glob("*.py")))
 
 
-@pytest.mark.parametrize("name", ["text", "code"])
+@pytest.mark.parametrize("name", ["web", "text", "code"])
 def test_the_recipes_are_what_init_writes(name):
     from gristmill.init import render
 

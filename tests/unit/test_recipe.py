@@ -53,7 +53,7 @@ def test_a_faulty_recipe_is_refused_with_its_key_and_remedy(change, words):
     assert caught.value.exit_code == 2
 
 
-@pytest.mark.parametrize("stage", [{"toxicity": {}}, {"extract": {}}])
+@pytest.mark.parametrize("stage", [{"toxicity": {}}, {"decontaminate": {"against": ["a.jsonl"]}}])
 def test_a_stage_of_a_later_release_is_refused_not_skipped(stage):
     with pytest.raises(NotBuiltYetError, match="not built yet"):
         load_recipe({**BASE, **stage})

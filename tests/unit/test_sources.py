@@ -14,7 +14,7 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 
-from gristmill.errors import DataRefusedError, IntegrityError, NotBuiltYetError, RecipeError
+from gristmill.errors import DataRefusedError, IntegrityError, RecipeError
 from gristmill.schema import DOCUMENT
 from gristmill.sources import BAD, document_id, later_repeats, open_source
 from gristmill.sources.base import digest
@@ -351,15 +351,6 @@ def test_what_cannot_be_used_is_refused_with_its_remedy(keys, message):
         source(**keys)
     assert refusal.value.exit_code == 2
     assert type(refusal.value) is RecipeError
-
-
-@pytest.mark.parametrize("name", ["a.html", "a.warc.gz", "a.wet"])
-def test_formats_of_a_later_release_say_that_they_are_not_built_yet(tmp_path, name):
-    (tmp_path / name).write_text("x")
-    with pytest.raises(NotBuiltYetError, match="not built yet"):
-        source(name, tmp_path)
-    with pytest.raises(NotBuiltYetError, match="not built yet"):
-        source(name, tmp_path, format="warc")
 
 
 def test_a_name_without_a_known_suffix_needs_a_format(tmp_path):

@@ -61,7 +61,7 @@ def build_command(
 def _planned(run: Any, jobs: list[Any], as_json: bool) -> tuple[Any, ...]:
     splits: dict[str, int] = {}
     for job in jobs:
-        splits[job.source] = splits.get(job.source, 0) + len(job.splits)
+        splits[job.reader.name] = splits.get(job.reader.name, 0) + len(job.splits)
     recipe = run.recipe.canonical()
     stages = [key for key in recipe if key not in ("name", "seed", "sources", "limits")]
     data = {"out": str(run.out), "splits": splits, "stages": stages, "recipe": recipe}

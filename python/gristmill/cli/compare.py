@@ -128,6 +128,13 @@ class _File:
     source: Source
     split: Split
 
+    @property
+    def format(self) -> str:
+        return self.source.format
+
+    def for_reading(self) -> _File:
+        return self
+
     def splits(self) -> list[Split]:
         return [self.split]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, partial
 
 import pyarrow as pa
 import pycld2
@@ -38,15 +38,20 @@ _REFUSED = re.compile(
 _CODES = {"iw": "he", "jw": "jv", "no": "nb", "nso": "st", "sr-ME": "sr", "zh-Hant": "zh"}
 """CLD2's code, where ISO 639-1 (or its nearest code) has another."""
 
+_HINTS = {ours: cld2s for cld2s, ours in _CODES.items() if "-" not in cld2s}
+"""CLD2's code for a language that is hinted at."""
+
 _GROUPS = {"no": ("nb", "nn")}
 """Codes that stand for several answers."""
 
 
-def identify_language(texts: Texts) -> pa.Table:
+def identify_language(texts: Texts, hints: Sequence[str] = ()) -> pa.Table:
     """Name the language of each text.
 
     Args:
         texts: Texts, length *n*; a null counts as empty.
+        hints: ISO 639-1 codes of the languages that are likely, the likeliest first: CLD2 counts
+            them as if some of the text had been in them, which decides short and mixed texts.
 
     Returns:
         Table of *n* rows. ``language`` string: ISO 639-1 code (639-3 where there is none;
@@ -57,7 +62,7 @@ def identify_language(texts: Texts) -> pa.Table:
     >>> identify_language(["The cat sat on the mat.", "?"]).column("language").to_pylist()
     ['en', 'und']
     """
-    answers = list(_answers(texts))
+    answers = list(_answers(texts, hints))
     return pa.table(
         {
             "language": pa.array([language for language, _ in answers], pa.string()),
@@ -66,18 +71,21 @@ def identify_language(texts: Texts) -> pa.Table:
     )
 
 
-def _answers(texts: Texts) -> Iterator[tuple[str, float]]:
+def _answers(texts: Texts, hints: Sequence[str]) -> Iterator[tuple[str, float]]:
+    likely = ",".join(_HINTS.get(code, code) for code in hints)
     for chunk in as_table(texts).column(0).chunks:
         for text in chunk.to_pylist():
-            yield _identify(text or "")
+            yield _identify(text or "", likely)
 
 
-def _identify(text: str) -> tuple[str, float]:
+def _identify(text: str, likely: str) -> tuple[str, float]:
+    ask = partial(
+        pycld2.detect, isPlainText=True, bestEffort=True, hintLanguageHTTPHeaders=likely or None
+    )
     try:
-        found = pycld2.detect(text, isPlainText=True, bestEffort=True)
+        found = ask(text)
     except pycld2.error:
-        clean = _REFUSED.sub(" ", text)
-        found = pycld2.detect(clean, isPlainText=True, bestEffort=True)
+        found = ask(_REFUSED.sub(" ", text))
     reliable, n_bytes, ((_, code, percent, _), *_) = found
     if n_bytes < MIN_BYTES or not _is_language(code):
         return UNDETERMINED, 0.0
@@ -105,16 +113,19 @@ class LanguageFilter:
 
     name = "language"
 
-    def __init__(self, keep: Sequence[str], min_score: float = 0.5) -> None:
+    def __init__(
+        self, keep: Sequence[str], min_score: float = 0.5, hints: Sequence[str] = ()
+    ) -> None:
         """Keep `keep`.
 
         Args:
             keep: ISO 639-1 codes; ``no`` stands for ``nb`` and ``nn``.
             min_score: Smallest share of the text in that language, 0 to 1.
+            hints: Languages that are likely, see `identify_language`.
 
         Raises:
-            RecipeError: `keep` is empty or holds a code that is never given, or `min_score` is
-                outside 0 to 1.
+            RecipeError: `keep` is empty, it or `hints` hold a code that is never given, or
+                `min_score` is outside 0 to 1.
         """
         if isinstance(keep, str):
             keep = (keep,)
@@ -127,11 +138,12 @@ class LanguageFilter:
             raise RecipeError(f"language.min_score = {min_score} is not allowed: 0 to 1")
         self.keep = tuple(keep)
         self.min_score = min_score
-        self._accepted = {code for word in self.keep for code in _accept(word)}
+        self._accepted = {code for word in self.keep for code in _accept("language.keep", word)}
+        self._hints = tuple(code for word in hints for code in _accept("languages", word))
 
     def judge(self, docs: pa.Table) -> Verdict:
         """Drop every document in another language or with too small a share of a wanted one."""
-        found = identify_language(docs.column("text"))
+        found = identify_language(docs.column("text"), self._hints)
         pairs = zip(
             *(found.column(name).to_pylist() for name in ("language", "score")), strict=True
         )
@@ -150,11 +162,11 @@ class LanguageFilter:
         return None, None
 
 
-def _accept(word: str) -> tuple[str, ...]:
+def _accept(key: str, word: str) -> tuple[str, ...]:
     if word in _GROUPS:
         return _GROUPS[word]
     if word in known_languages():
         return (word,)
     near = get_close_matches(word, sorted(known_languages()), n=1)
     hint = f"; did you mean {near[0]!r}?" if near else "; codes are those of ISO 639-1, e.g. en"
-    raise RecipeError(f"language.keep has {word!r}, which is no language that can be told{hint}")
+    raise RecipeError(f"{key} has {word!r}, which is no language that can be told{hint}")

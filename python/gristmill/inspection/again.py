@@ -95,7 +95,7 @@ def _texts(
             for docs in _docs(source, split):
                 hits = docs.filter(pc.is_in(docs["id"], value_set=ids))
                 if len(hits):
-                    yield _as_seen(recipe, options.name, hits, wanted)
+                    yield _as_seen(recipe, source, hits, wanted)
             advance(split.n_bytes / 1e6)
 
 
@@ -105,13 +105,13 @@ def _docs(source: Source, split: Split) -> Iterator[pa.Table]:
 
 
 def _as_seen(
-    recipe: Recipe, source: str, docs: pa.Table, wanted: dict[str, dict[str, Any]]
+    recipe: Recipe, source: Source, docs: pa.Table, wanted: dict[str, dict[str, Any]]
 ) -> dict[str, str]:
     """The texts of `docs` as the stage that dropped each of them saw it."""
     dropped_by = {doc_id: wanted[doc_id]["stage"] for doc_id in docs["id"].to_pylist()}
     seen = dict(zip(dropped_by, docs["text"].to_pylist(), strict=True))
     left = docs
-    for stage in streaming_stages(recipe, source):
+    for stage in streaming_stages(recipe, source.name, source.format):
         stays = [dropped_by[doc_id] != stage.name for doc_id in left["id"].to_pylist()]
         left = left.filter(pa.array(stays, pa.bool_()))
         if not len(left):

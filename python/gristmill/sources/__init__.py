@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar, get_args
 
-from gristmill.errors import NotBuiltYetError, RecipeError
+from gristmill.errors import RecipeError
 from gristmill.schema import NO_ASSERTION
 from gristmill.sources.base import (
     BAD,
@@ -33,7 +33,9 @@ from gristmill.spdx import expression, suggestion
 __all__ = [
     "BAD",
     "FORMATS",
+    "GIVEN",
     "KINDS",
+    "PAGE_FORMATS",
     "Batch",
     "Source",
     "Split",
@@ -43,12 +45,16 @@ __all__ = [
     "open_source",
 ]
 
-FORMATS = (*RECORD_FORMATS, *DOCUMENT_FORMATS, "html", "warc", "wet", "installed")
+FORMATS = (*RECORD_FORMATS, *DOCUMENT_FORMATS, "installed")
 """The formats of a source, as the recipe names them."""
 
-T = TypeVar("T", bound=str)
+PAGE_FORMATS = ("html", "warc")
+"""The formats whose documents are pages, from which text is to be extracted."""
 
-_NOT_BUILT_YET = frozenset({"html", "warc", "wet"})
+GIVEN = "given"
+"""The format of a source that is made in Python, not by a recipe."""
+
+T = TypeVar("T", bound=str)
 
 _SUFFIXES = (
     dict.fromkeys((".jsonl", ".ndjson", ".json"), "jsonl")
@@ -91,7 +97,6 @@ def open_source(
 
     Raises:
         RecipeError: Something of this cannot be used.
-        NotBuiltYetError: The format comes with a later release.
     """
     origin = checked_origin(name, license, on_bad)
     if limit_bytes is not None and limit_bytes <= 0:
@@ -122,14 +127,8 @@ def _open_files(
             f"source {origin.name!r}: path is missing; give a path, glob or URL, or format: "
             "installed"
         )
-    if format is None or format not in _NOT_BUILT_YET:
-        found = find(origin.name, path, Path(os.path.abspath(base)))
-        format = format or _guess(origin.name, [item for item, _ in found])
-    if format in _NOT_BUILT_YET:
-        raise NotBuiltYetError(
-            f"source {origin.name!r}: format {format!r} is not built yet; built are "
-            f"{', '.join(one for one in FORMATS if one not in _NOT_BUILT_YET)}"
-        )
+    found = find(origin.name, path, Path(os.path.abspath(base)))
+    format = format or _guess(origin.name, [item for item, _ in found])
     items = tuple(
         item
         for item, in_folder in found

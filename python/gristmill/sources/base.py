@@ -59,11 +59,13 @@ class Batch:
         docs: Documents, with the columns of `schema.DOCUMENT`.
         bad: Records that are none, with the columns of `BAD`.
         bad_at: ``int64[len(bad)]``, ascending: where among all records of the batch they stood.
+        others: By kind, how many records of a web archive were no documents and no faults.
     """
 
     docs: pa.Table
     bad: pa.Table
     bad_at: npt.NDArray[np.int64]
+    others: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.docs) + len(self.bad)
@@ -186,12 +188,21 @@ class Source(Protocol):
         """The source's name in the recipe."""
         ...
 
+    @property
+    def format(self) -> str:
+        """One of `FORMATS`: how its documents were stored."""
+        ...
+
     def splits(self) -> list[Split]:
         """List the parts in locator order, always the same; refuses an empty source."""
         ...
 
     def read(self, split: Split) -> Iterator[Batch]:
         """Read one part in locator order."""
+        ...
+
+    def for_reading(self) -> Source:
+        """What reads the parts without finding them: small enough to send to another process."""
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gristmill.sources.base import (
     BadRecord,
@@ -19,9 +19,12 @@ from gristmill.sources.base import (
     first_records,
     limited,
 )
+from gristmill.sources.html import html_record
 from gristmill.sources.jsonl import batches as jsonl_batches
 from gristmill.sources.parquet import arrow_batches, check_columns, parquet_batches
+from gristmill.sources.parts import Cut, cut
 from gristmill.sources.paths import content_key
+from gristmill.sources.warc import warc_batches, wet_batches
 from gristmill.sources.whole_files import code_record, text_record
 
 SPLIT_BYTES = 32 << 20
@@ -31,11 +34,14 @@ RECORD_FORMATS: dict[str, Callable[[Origin, Item, Part | None], Iterator[Batch]]
     "jsonl": jsonl_batches,
     "parquet": parquet_batches,
     "arrow": arrow_batches,
+    "warc": warc_batches,
+    "wet": wet_batches,
 }
 DOCUMENT_FORMATS: dict[str, Callable[[Item, OnBad], Record | BadRecord]] = {
     "text": text_record,
     "markdown": text_record,
     "code": code_record,
+    "html": html_record,
 }
 
 
@@ -54,23 +60,36 @@ class Files:
         return self.origin.name
 
     def splits(self) -> list[Split]:
-        """One split per file of records; documents that are files in groups of 32 MiB."""
-        groups: Iterator[tuple[Item, ...]]
+        """Parts of the files of records; documents that are files in groups of 32 MiB."""
+        for item in self.items:
+            if self.format in ("parquet", "arrow"):
+                check_columns(self.name, item, self.format)
         if self.format in RECORD_FORMATS:
-            groups = iter([(item,) for item in self.items])
-            if self.format != "jsonl":
-                for item in self.items:
-                    check_columns(self.name, item, self.format)
+            splits = [
+                self._part(item, one) for item in self.items for one in cut(item, self.format)
+            ]
         else:
-            groups = grouped(self.items)
-        splits = [self._split(group) for group in groups]
+            splits = [self._group(items) for items in grouped(self.items)]
         return limited(self.name, splits, self.read, self.limit_bytes)
 
     def read(self, split: Split) -> Iterator[Batch]:
         """Read one split in locator order."""
         return first_records(self._batches(split), split.n_records)
 
-    def _split(self, items: tuple[Item, ...]) -> Split:
+    def for_reading(self) -> Files:
+        """The same without the list of files; the splits name theirs."""
+        return replace(self, items=())
+
+    def _part(self, item: Item, cut: Cut) -> Split:
+        return Split(
+            key=digest(self.format, cut.key),
+            name=item.locator,
+            n_bytes=cut.n_bytes,
+            items=(item,),
+            part=cut.part,
+        )
+
+    def _group(self, items: tuple[Item, ...]) -> Split:
         return Split(
             key=digest(self.format, *(content_key(item) for item in items)),
             name=items[0].locator,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sysconfig
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from importlib.metadata import Distribution
 from pathlib import Path
@@ -80,6 +80,7 @@ class Installed:
 
     origin: Origin
     items: tuple[InstalledItem, ...]
+    format: str = "installed"
 
     @property
     def name(self) -> str:
@@ -98,6 +99,10 @@ class Installed:
         """Read one split in order of package and path."""
         items = (item for item in split.items if isinstance(item, InstalledItem))
         return batches(self.origin, (_record(item, self.origin) for item in items))
+
+    def for_reading(self) -> Installed:
+        """The same without the list of files; the splits name theirs."""
+        return replace(self, items=())
 
 
 def open_installed(

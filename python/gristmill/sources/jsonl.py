@@ -9,11 +9,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
-
-import pyarrow as pa
 
 from gristmill.sources.base import (
     LONGEST_RECORD,
@@ -27,7 +24,7 @@ from gristmill.sources.base import (
 )
 from gristmill.sources.columns import ColumnRows
 from gristmill.sources.fields import record
-from gristmill.sources.paths import open_bytes
+from gristmill.sources.forward import opened
 
 CHUNK_BYTES = 64 << 10
 """What is read at once, and what is lost at most where a compressed file breaks off."""
@@ -67,19 +64,8 @@ def batches(origin: Origin, item: Item, part: Part | None = None) -> Iterator[Ba
         IntegrityError: The file is gone or has another size than when the run was planned.
     """
     part = part or Part()
-    with open_bytes(item) as stream:
-        _skip(stream, part.start)
+    with opened(item, part) as stream:
         yield from batches_of(origin, item.locator, stream, part)
-
-
-def _skip(stream: pa.NativeFile, n_bytes: int) -> None:
-    """Go forward; a stream that breaks off meanwhile does so again when it is read."""
-    if stream.seekable():
-        stream.seek(n_bytes)
-        return
-    with suppress(OSError):
-        while n_bytes:
-            n_bytes -= len(stream.read(min(n_bytes, BLOCK_BYTES))) or n_bytes
 
 
 def batches_of(

@@ -12,11 +12,22 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from typing import Any
 
 from gristmill._core import WarcDocuments
-from gristmill.sources.base import BadRecord, Item, OnBad, Record
+from gristmill.sources.base import (
+    BadRecord,
+    Batch,
+    Item,
+    OnBad,
+    Origin,
+    Part,
+    Record,
+    Rows,
+    batches,
+)
 from gristmill.sources.pages import LARGEST_PAGE, Page, date_of, page_record
 from gristmill.sources.paths import COMPRESSIONS, open_bytes, open_raw
 
@@ -45,6 +56,29 @@ def records(item: Item, on_bad: OnBad, start: int = 0, stop: int | None = None) 
 def wet_records(item: Item, on_bad: OnBad, start: int = 0, stop: int | None = None) -> Records:
     """Read the texts of a WET file; see `records`."""
     return (yield from _read(item, on_bad, start, stop, texts=True))
+
+
+def warc_batches(origin: Origin, item: Item, part: Part | None = None) -> Iterator[Batch]:
+    """Read the pages of one WARC file, or of the part of it that is meant."""
+    return _batches(origin, records, item, part or Part())
+
+
+def wet_batches(origin: Origin, item: Item, part: Part | None = None) -> Iterator[Batch]:
+    """Read the texts of one WET file, or of the part of it that is meant."""
+    return _batches(origin, wet_records, item, part or Part())
+
+
+def _batches(
+    origin: Origin, read: Callable[..., Records], item: Item, part: Part
+) -> Iterator[Batch]:
+    others = dict[str, int]()
+
+    def found() -> Iterator[Record | BadRecord]:
+        others.update((yield from read(item, origin.on_bad, part.start, part.stop)))
+
+    yield from batches(origin, found())
+    if others:
+        yield replace(Rows(origin).batch(), others=others)
 
 
 def splittable(item: Item) -> bool:
