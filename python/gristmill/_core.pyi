@@ -418,8 +418,9 @@ class SuffixIndex:
 # ---- warc.rs ----
 
 class _Readable(Protocol):
+    """A file; one with `seek` too where reading does not begin at its start."""
+
     def read(self, size: int, /) -> bytes: ...
-    def seek(self, position: int, /) -> int: ...
 
 @final
 class WarcDocuments:

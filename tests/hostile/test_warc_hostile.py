@@ -8,6 +8,7 @@ import time
 import zlib
 
 import brotli
+import pyarrow as pa
 import pytest
 
 from gristmill.sources.base import Record
@@ -198,6 +199,13 @@ def test_nested_and_unclosed_tags_take_no_longer_than_others(tmp_path, html):
     found = html_record(item(tmp_path, html, "a.html"), "skip")
     assert isinstance(found, Record)
     assert time.perf_counter() - started < 1
+
+
+def test_a_zstd_file_that_breaks_off_gives_what_it_held(tmp_path):
+    noise = warc(random.Random(5).randbytes(1 << 20), kind="resource", Content_Type="image/png")
+    data = pa.compress(RECORDS[0] + noise + RECORDS[1], "zstd", asbytes=True)
+    good, bad = read(tmp_path, data[: len(data) // 2])
+    assert (urls(good), reasons(bad)) == (URLS[:1], ["bad_file"])
 
 
 def test_a_stream_that_fails_is_a_bad_record_at_the_place(tmp_path, monkeypatch):

@@ -13,8 +13,10 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
+
+import pyarrow as pa
 
 from gristmill._core import WarcDocuments
 from gristmill.sources.base import (
@@ -33,7 +35,8 @@ from gristmill.sources.paths import COMPRESSIONS, open_bytes, open_raw
 
 Records = Generator[Record | BadRecord, None, dict[str, int]]
 
-_UNKNOWN_SIZE = (1 << 64) - 1
+_UNKNOWN = (1 << 64) - 1
+_PIECE_BYTES = 64 << 10
 _PROBE_BYTES, _PROBE_INFLATED = 1 << 20, 16 << 20
 
 
@@ -101,33 +104,46 @@ def _compression(head: bytes) -> str | None:
 
 
 def _read(item: Item, on_bad: OnBad, start: int, stop: int | None, *, texts: bool) -> Records:
-    with open_raw(item) as raw:
-        compression = _compression(raw.read(4))
-        raw.seek(0)
-        if compression == "zstd":
-            if start > 0:
-                return {}
-            with open_bytes(item) as stream:
-                return (yield from _documents(item, on_bad, stream, 0, None, None, texts))
-        gzip = compression == "gzip"
-        return (yield from _documents(item, on_bad, raw, start, stop, gzip, texts))
+    try:
+        with open_raw(item) as raw:
+            compression = _compression(raw.read(4))
+            raw.seek(0)
+            if compression != "zstd":
+                span = (start, _UNKNOWN if stop is None else stop, item.n_bytes)
+                gzip = compression == "gzip"
+                return (yield from _documents(item, on_bad, raw, gzip, span, texts))
+        if start > 0:
+            return {}
+        with open_bytes(item) as stream:
+            span = (0, _UNKNOWN, _UNKNOWN)
+            return (yield from _documents(item, on_bad, _Pieces(stream), False, span, texts))
+    except OSError as error:
+        detail = f"the file breaks off here: {error}"
+        locator = _locator(item, start, 0)
+        yield BadRecord(locator=locator, reason="bad_file", detail=detail, raw=b"")
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """A decompressed stream in small reads: one that fails loses all that it asked for."""
+
+    stream: pa.NativeFile
+
+    def read(self, size: int) -> bytes:
+        return bytes(self.stream.read(min(size, _PIECE_BYTES)))
 
 
 def _documents(
-    item: Item,
-    on_bad: OnBad,
-    stream: Any,
-    start: int,
-    stop: int | None,
-    gzip: bool | None,
-    texts: bool,
+    item: Item, on_bad: OnBad, stream: Any, gzip: bool, span: tuple[int, int, int], texts: bool
 ) -> Records:
+    start, stop, size = span
     reader = WarcDocuments(
         stream,
-        gzip=bool(gzip),
+        gzip=gzip,
         start=start,
-        stop=_UNKNOWN_SIZE if stop is None else stop,
-        size=_UNKNOWN_SIZE if gzip is None else item.n_bytes,
+        stop=stop,
+        size=size,
         limit=LARGEST_PAGE,
         texts=texts,
         repair=on_bad == "repair",

@@ -14,11 +14,7 @@ pub type PageFields = (String, &'static str, Option<String>, DeclaredFields);
 /// Decode an HTML page and find its declarations.
 #[pyfunction]
 #[pyo3(signature = (raw, content_type=None))]
-pub fn read_page(
-    py: Python<'_>,
-    raw: &[u8],
-    content_type: Option<&str>,
-) -> PyResult<PageFields> {
+pub fn read_page(py: Python<'_>, raw: &[u8], content_type: Option<&str>) -> PyResult<PageFields> {
     leave(py, || Ok(page::read_page(raw, content_type, false))).map(page_fields)
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gristmill_core::warc::{
@@ -170,7 +171,8 @@ type FaultFields = (u64, u64, String);
 struct Kept {
     place: (u64, u64),
     fields: Vec<(String, String)>,
-    body: Vec<u8>,
+    /// Its place among the bytes of the batch.
+    body: Range<usize>,
 }
 
 /// Reads the records of a part of a WARC file, of whatever type.
@@ -180,6 +182,8 @@ pub struct WarcRecords {
     raised: Raised,
     limit: usize,
     http: bool,
+    /// The bodies of a batch, one after the other: memory that is taken once.
+    bodies: Vec<u8>,
 }
 
 #[pymethods]
@@ -198,7 +202,7 @@ impl WarcRecords {
         http: bool,
     ) -> PyResult<Self> {
         let (reader, raised) = open(py, file, gzip, Span { start, stop, size }, limit)?;
-        Ok(Self { reader, raised, limit, http })
+        Ok(Self { reader, raised, limit, http, bodies: Vec::new() })
     }
 
     /// The next records and faults, in order; an empty list at the end.
@@ -212,7 +216,7 @@ impl WarcRecords {
             .into_iter()
             .map(|entry| match entry {
                 Ok(kept) => {
-                    let body = PyBytes::new(py, &kept.body);
+                    let body = PyBytes::new(py, &self.bodies[kept.body]);
                     (Some((kept.place.0, kept.place.1, kept.fields, body)), None)
                 }
                 Err(fault) => (None, Some((fault.place.offset, fault.place.inner, fault.detail))),
@@ -223,15 +227,14 @@ impl WarcRecords {
 
 impl WarcRecords {
     fn batch(&mut self) -> Vec<Result<Kept, Fault>> {
-        let (mut batch, mut size) = (Vec::new(), 0);
-        while batch.len() < BATCH_RECORDS && size < BATCH_BYTES {
+        let mut batch = Vec::new();
+        self.bodies.clear();
+        while batch.len() < BATCH_RECORDS && self.bodies.len() < BATCH_BYTES {
             match self.reader.next_entry() {
                 None => break,
                 Some(Entry::Fault(fault)) => batch.push(Err(fault)),
                 Some(Entry::Record(record)) => {
-                    let kept = keep(&record, self.http, self.limit);
-                    size += kept.body.len();
-                    batch.push(Ok(kept));
+                    batch.push(Ok(keep(&record, self.http, self.limit, &mut self.bodies)));
                 }
             }
         }
@@ -239,13 +242,13 @@ impl WarcRecords {
     }
 }
 
-fn keep(record: &Record<'_>, decode: bool, limit: usize) -> Kept {
-    let message = decode.then(|| http(record.block())).flatten();
-    let body = match &message {
-        Some(message) => payload(message, limit).bytes.into_owned(),
-        None => record.block().to_vec(),
-    };
+fn keep(record: &Record<'_>, decode: bool, limit: usize, bodies: &mut Vec<u8>) -> Kept {
+    let start = bodies.len();
+    match decode.then(|| http(record.block())).flatten() {
+        Some(message) => bodies.extend_from_slice(&payload(&message, limit).bytes),
+        None => bodies.extend_from_slice(record.block()),
+    }
     let fields = record.head.fields(record.bytes);
     let fields = fields.map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
-    Kept { place: (record.place.offset, record.place.inner), fields, body }
+    Kept { place: (record.place.offset, record.place.inner), fields, body: start..bodies.len() }
 }

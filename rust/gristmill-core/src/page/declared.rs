@@ -81,7 +81,7 @@ pub fn declarations(html: &str) -> Declared {
 
 /// Where a page speaks of licenses at all: most of its links are not looked into.
 fn marks(html: &[u8]) -> Vec<usize> {
-    let needles = [&b"icense"[..], b"ICENSE", COMMONS];
+    let needles = [&b"license"[..], b"License", b"LICENSE", COMMONS];
     let mut marks: Vec<usize> =
         needles.iter().flat_map(|needle| memmem::find_iter(html, needle)).collect();
     marks.sort_unstable();

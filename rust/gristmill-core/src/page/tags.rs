@@ -1,7 +1,7 @@
 //! The start tags of a page, found without a tree: comments and the contents of scripts, styles and
 //! the like are skipped, and a `<` or `>` in a quoted attribute is none.
 
-use memchr::{memchr, memchr3, memmem};
+use memchr::{memchr, memchr_iter, memchr3, memmem};
 
 /// A start tag.
 #[derive(Debug, Clone, Copy)]
@@ -91,7 +91,8 @@ impl<'a> Iterator for Tags<'a> {
 
 impl<'a> Tags<'a> {
     fn tag(&mut self) -> Option<Tag<'a>> {
-        let length = self.html.iter().take_while(|byte| !b" \t\r\n\x0c/>".contains(byte)).count();
+        let ends = |byte: &u8| is_space(*byte) || matches!(byte, b'/' | b'>');
+        let length = self.html.iter().position(ends).unwrap_or(self.html.len());
         let (name, rest) = self.html.split_at(length);
         let end = end_of_tag(rest)?;
         self.html = &rest[end + 1..];
@@ -123,21 +124,21 @@ fn end_of_tag(rest: &[u8]) -> Option<usize> {
 
 /// Where the text of a raw element ends.
 fn end_of_raw(rest: &[u8], name: &[u8]) -> usize {
-    memmem::find_iter(rest, b"</")
-        .find(|at| {
-            rest.get(at + 2..at + 2 + name.len())
-                .is_some_and(|found| found.eq_ignore_ascii_case(name))
-        })
-        .unwrap_or(rest.len())
+    let closes = |at: &usize| {
+        let end = rest.get(at + 1..at + 2 + name.len()).and_then(|end| end.strip_prefix(b"/"));
+        end.is_some_and(|found| found.eq_ignore_ascii_case(name))
+    };
+    memchr_iter(b'<', rest).find(closes).unwrap_or(rest.len())
 }
 
 /// Names and values of attributes, in order; no value is an empty one.
 pub(super) fn attributes(mut text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     std::iter::from_fn(move || {
-        let start = text.iter().position(|byte| !b" \t\r\n\x0c/".contains(byte))?;
+        let start = text.iter().position(|byte| !is_space(*byte) && *byte != b'/')?;
         text = &text[start..];
         // an equals sign that begins a name is part of it
-        let name = 1 + text[1..].iter().take_while(|byte| !b" \t\r\n\x0c/=".contains(byte)).count();
+        let ends = |byte: &u8| is_space(*byte) || matches!(byte, b'/' | b'=');
+        let name = 1 + text[1..].iter().position(ends).unwrap_or(text.len() - 1);
         let (name, rest) = text.split_at(name);
         text = rest;
         let Some(value) = rest.trim_ascii_start().strip_prefix(b"=") else {
@@ -154,6 +155,9 @@ fn value_of(text: &[u8]) -> (&[u8], &[u8]) {
         let end = memchr(*quote, quoted).unwrap_or(quoted.len());
         return (&quoted[..end], quoted.get(end + 1..).unwrap_or_default());
     }
-    let end = text.iter().position(|byte| b" \t\r\n\x0c".contains(byte)).unwrap_or(text.len());
-    text.split_at(end)
+    text.split_at(text.iter().position(|byte| is_space(*byte)).unwrap_or(text.len()))
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x0c)
 }
