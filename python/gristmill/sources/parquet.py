@@ -26,6 +26,9 @@ from gristmill.sources.paths import open_bytes, open_raw
 BATCH_ROWS = 1_024
 """Rows that are decoded at once."""
 
+READ_BYTES = 1 << 20
+"""What is read of a column of Parquet at once. Left to itself, pyarrow holds whole row groups."""
+
 UNUSUAL_ROWS = 32
 """Rows that are taken to Python at once when one of them is unusual."""
 
@@ -78,7 +81,8 @@ def _schema(item: Item, format: str) -> pa.Schema:
 
 
 def _parquet_tables(item: Item, part: Part) -> Iterator[pa.RecordBatch]:
-    with open_raw(item) as file, pyarrow.parquet.ParquetFile(file) as parquet:
+    options = {"buffer_size": READ_BYTES, "pre_buffer": False}
+    with open_raw(item) as file, pyarrow.parquet.ParquetFile(file, **options) as parquet:
         stop = parquet.num_row_groups if part.stop is None else part.stop
         yield from parquet.iter_batches(
             batch_size=BATCH_ROWS, row_groups=list(range(part.start, stop)), use_threads=False
