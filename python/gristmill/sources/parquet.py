@@ -91,9 +91,10 @@ def _parquet_tables(item: Item, part: Part) -> Iterator[pa.RecordBatch]:
 
 def _arrow_tables(item: Item, part: Part) -> Iterator[pa.RecordBatch]:
     with open_bytes(item) as stream, _reader(stream) as reader:
+        tables: Iterator[pa.RecordBatch]
         if isinstance(reader, pyarrow.ipc.RecordBatchFileReader):
             stop = reader.num_record_batches if part.stop is None else part.stop
-            tables = (reader.get_batch(i) for i in range(part.start, stop))
+            tables = map(reader.get_batch, range(part.start, stop))
         else:
             tables = islice(reader, part.start, part.stop)
         for table in tables:
