@@ -11,7 +11,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -100,31 +99,37 @@ SIDES = {"gristmill": ours, "polars": polars, "pyarrow": pyarrow, "datatrove": d
 def side(name: str, path: str) -> dict[str, float]:
     """One reading, in this process."""
     paired.pin(0)
-    work = SIDES[name](Path(path))
+    work, counted = SIDES[name](Path(path)), list[int]()
     paired.forget_peak()
-    return paired.measure(work)
+    return paired.measure(lambda: counted.append(work())) | {"n_docs": counted[0]}
 
 
 def measure(folder: Path, texts: list[str], rounds: int = 3) -> list[dict[str, Any]]:
-    """A row per file and reader: the best MB per CPU second of `rounds`, and the peak in MB."""
+    """A row per file and reader: the best MB per CPU second of `rounds`, and the MB it took more.
+
+    A reader that does not give all documents (a package that it needs is missing) has no figures.
+    """
     n_bytes = write(texts, folder)
-    rows = []
-    for kind in ("plain", "rich"):
-        for format in FORMATS:
-            for name in SIDES:
-                if name == "datatrove" and format != "parquet" and find_spec("orjson") is None:
-                    continue
-                command = [sys.executable, __file__, name, str(folder / f"{kind}.{format}")]
-                runs = [
-                    json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
-                    for _ in range(rounds)
-                ]
-                speed = n_bytes / 1e6 / min(run["cpu_s"] for run in runs)
-                peak = min(run["rss_mb"] for run in runs)
-                rows.append(
-                    {"file": f"{kind}.{format}", "reader": name, "mb_s": speed, "rss_mb": peak}
-                )
-    return rows
+    files = [f"{kind}.{format}" for kind in ("plain", "rich") for format in FORMATS]
+    return [
+        {"file": file, "reader": name} | _figures(name, folder / file, len(texts), n_bytes, rounds)
+        for file in files
+        for name in SIDES
+    ]
+
+
+def _figures(name: str, path: Path, n_docs: int, n_bytes: int, rounds: int) -> dict[str, Any]:
+    command = [sys.executable, __file__, name, str(path)]
+    runs = [subprocess.run(command, stdout=subprocess.PIPE) for _ in range(rounds)]
+    if any(run.returncode for run in runs):
+        return {"mb_s": None, "peak_mb": None}
+    figures = [json.loads(run.stdout) for run in runs]
+    if any(one["n_docs"] != n_docs for one in figures):
+        return {"mb_s": None, "peak_mb": None}
+    return {
+        "mb_s": n_bytes / 1e6 / min(one["cpu_s"] for one in figures),
+        "peak_mb": min(one["peak_mb"] for one in figures),
+    }
 
 
 if __name__ == "__main__":
