@@ -304,12 +304,20 @@ def scrub_pii(texts: Any, entities: list[str], threads: int) -> Batches:
 # ---- records.rs ----
 
 class _Place(Protocol):
-    source: str
-    license: str
-    locator: str
-    batch_bytes: int
-    batch_docs: int
-    longest: int
+    """What is known of a source and of its batches."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def license(self) -> str: ...
+    @property
+    def locator(self) -> str: ...
+    @property
+    def batch_bytes(self) -> int: ...
+    @property
+    def batch_docs(self) -> int: ...
+    @property
+    def longest(self) -> int: ...
 
 @final
 class RecordTable:

@@ -154,6 +154,7 @@ def _json_safe(value: Any) -> Any:
 
 
 def declared_license(value: Any, metadata: dict[str, Any]) -> str | None:
+    """The expression of a declared license; one that is none is kept in `metadata`."""
     declared = _string(value)
     if declared is None:
         return None

@@ -139,7 +139,8 @@ class _Held:
         self._left = sys.maxsize if n_bytes is None else n_bytes
         self._bytes = bytearray(BLOCK_BYTES)
         self.view, self.size = memoryview(self._bytes), 0
-        self.ended, self.fault = False, None
+        self.ended = False
+        self.fault: OSError | None = None
 
     def fill(self) -> None:
         """Read until there is no room, or the stream has ended or broken off."""

@@ -26,6 +26,9 @@ from gristmill.sources.paths import open_bytes, open_raw
 BATCH_ROWS = 1_024
 """Rows that are decoded at once."""
 
+READ_BYTES = 1 << 20
+"""What is read of a column of Parquet at once. Left to itself, pyarrow holds whole row groups."""
+
 UNUSUAL_ROWS = 32
 """Rows that are taken to Python at once when one of them is unusual."""
 
@@ -78,7 +81,8 @@ def _schema(item: Item, format: str) -> pa.Schema:
 
 
 def _parquet_tables(item: Item, part: Part) -> Iterator[pa.RecordBatch]:
-    with open_raw(item) as file, pyarrow.parquet.ParquetFile(file) as parquet:
+    options = {"buffer_size": READ_BYTES, "pre_buffer": False}
+    with open_raw(item) as file, pyarrow.parquet.ParquetFile(file, **options) as parquet:
         stop = parquet.num_row_groups if part.stop is None else part.stop
         yield from parquet.iter_batches(
             batch_size=BATCH_ROWS, row_groups=list(range(part.start, stop)), use_threads=False
@@ -87,9 +91,10 @@ def _parquet_tables(item: Item, part: Part) -> Iterator[pa.RecordBatch]:
 
 def _arrow_tables(item: Item, part: Part) -> Iterator[pa.RecordBatch]:
     with open_bytes(item) as stream, _reader(stream) as reader:
+        tables: Iterator[pa.RecordBatch]
         if isinstance(reader, pyarrow.ipc.RecordBatchFileReader):
             stop = reader.num_record_batches if part.stop is None else part.stop
-            tables = (reader.get_batch(i) for i in range(part.start, stop))
+            tables = map(reader.get_batch, range(part.start, stop))
         else:
             tables = islice(reader, part.start, part.stop)
         for table in tables:
