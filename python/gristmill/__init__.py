@@ -29,6 +29,7 @@ from gristmill.dedup import (
 from gristmill.errors import GristmillError
 from gristmill.evaluate import evaluate
 from gristmill.export import export
+from gristmill.extract import extract_html
 from gristmill.filters.language import identify_language
 from gristmill.filters.quality import quality_signals
 from gristmill.pii import find_pii, scrub_pii
@@ -50,6 +51,7 @@ __all__ = [
     "exact_duplicate_tokens",
     "exact_duplicates",
     "export",
+    "extract_html",
     "find_pii",
     "identify_language",
     "near_duplicates",

@@ -39,6 +39,6 @@ class Extract:
         found = [extract(html, self.mode) for html in docs["text"].to_pylist()]
         return Verdict(
             reason=pa.array([page.reason for page in found], pa.string()),
-            detail=pa.array([page.detail for page in found], pa.string()),
+            detail=pa.array([f"{self.name}: {page.detail}" for page in found], pa.string()),
             text=pa.array([page.text for page in found], pa.large_string()),
         )
