@@ -13,6 +13,8 @@ __all__ = [
     "BpeTrainer",
     "IndexText",
     "Packer",
+    "RecordRows",
+    "RecordTable",
     "RowReader",
     "SuffixIndex",
     "Xxh3",
@@ -283,6 +285,53 @@ def scrub_pii(texts: Any, entities: list[str], threads: int) -> Batches:
     """Mask personal data: text, and a uint32 column of counts per entity."""
 
 # ---- end pii.rs ----
+
+# ---- records.rs ----
+
+class _Place(Protocol):
+    """What is known of a source and of its batches."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def license(self) -> str: ...
+    @property
+    def locator(self) -> str: ...
+    @property
+    def batch_bytes(self) -> int: ...
+    @property
+    def batch_docs(self) -> int: ...
+    @property
+    def longest(self) -> int: ...
+
+@final
+class RecordTable:
+    """A table of one chunk whose rows are records."""
+
+    def __new__(cls, table: pa.RecordBatch) -> RecordTable: ...
+
+@final
+class RecordRows:
+    """The documents of a file on their way into batches."""
+
+    def __new__(cls, place: _Place, n_read: int) -> RecordRows: ...
+    @property
+    def n_docs(self) -> int: ...
+    @property
+    def n_read(self) -> int: ...
+    def skip(self) -> None: ...
+    def is_full(self, n_bad: int) -> bool: ...
+    def add_license(self, license: str, expression: str, declared: str | None) -> None: ...
+    def add(
+        self, number: int, row: dict[str, Any], text: str | None, n_bytes: int
+    ) -> int | None: ...
+    def read_lines(
+        self, block: Buffer, at: int, n_bad: int
+    ) -> tuple[int, int | None, str | None]: ...
+    def read_table(
+        self, table: RecordTable, at: int, n_bad: int
+    ) -> tuple[int, int | None, str | None]: ...
+    def take(self, with_text: bool) -> Batches: ...
 
 # ---- signals.rs ----
 

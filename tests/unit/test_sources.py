@@ -13,14 +13,11 @@ import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from gristmill.errors import DataRefusedError, IntegrityError, NotBuiltYetError, RecipeError
 from gristmill.schema import DOCUMENT
 from gristmill.sources import BAD, document_id, later_repeats, open_source
 from gristmill.sources.base import digest
-from gristmill.sources.jsonl import lines
 from gristmill.sources.whole_files import LARGEST_CODE_FILE
 
 DATA = Path(__file__).parents[1] / "data" / "sources"
@@ -263,25 +260,6 @@ def test_a_source_file_beyond_the_limit_is_bad(tmp_path):
     assert [(row["reason"], row["bytes_in"]) for row in bad] == [
         ("too_large", LARGEST_CODE_FILE + 1)
     ]
-
-
-@given(st.binary(max_size=200), st.integers(1, 9))
-@settings(deadline=None)
-def test_lines_are_those_of_split_whatever_the_blocks(raw, block):
-    class Blocks:
-        def __init__(self):
-            self.at = 0
-
-        def read(self, _):
-            self.at += block
-            return raw[self.at - block : self.at]
-
-    expected = raw.split(b"\n")
-    expected = expected[:-1] if not expected[-1] else expected
-    found = list(lines(Blocks()))
-    assert [line for _, line, _ in found] == expected
-    assert [number for number, _, _ in found] == list(range(1, len(expected) + 1))
-    assert all(len(line) == n_bytes for _, line, n_bytes in found)
 
 
 def test_ids_that_come_again_are_marked():

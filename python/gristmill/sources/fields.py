@@ -45,7 +45,7 @@ def record(row: Mapping[str, Any], locator: str, on_bad: OnBad, raw: bytes) -> R
         text=text,
         id=identifier,
         source=_string(row.get("source")),
-        license=_declared_license(row.get("license"), metadata),
+        license=declared_license(row.get("license"), metadata),
         url=_string(row.get("url")),
         created=_created(row.get("created"), metadata),
         metadata=metadata,
@@ -153,7 +153,8 @@ def _json_safe(value: Any) -> Any:
     return _clean(value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value))
 
 
-def _declared_license(value: Any, metadata: dict[str, Any]) -> str | None:
+def declared_license(value: Any, metadata: dict[str, Any]) -> str | None:
+    """The expression of a declared license; one that is none is kept in `metadata`."""
     declared = _string(value)
     if declared is None:
         return None

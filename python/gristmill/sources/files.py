@@ -11,6 +11,7 @@ from gristmill.sources.base import (
     Item,
     OnBad,
     Origin,
+    Part,
     Record,
     Split,
     batches,
@@ -18,18 +19,18 @@ from gristmill.sources.base import (
     first_records,
     limited,
 )
-from gristmill.sources.jsonl import records as jsonl_records
-from gristmill.sources.parquet import arrow_records, check_columns, parquet_records
+from gristmill.sources.jsonl import batches as jsonl_batches
+from gristmill.sources.parquet import arrow_batches, check_columns, parquet_batches
 from gristmill.sources.paths import content_key
 from gristmill.sources.whole_files import code_record, text_record
 
 SPLIT_BYTES = 32 << 20
 """Small files are read in groups of about this size."""
 
-RECORD_FORMATS: dict[str, Callable[[Item, OnBad], Iterator[Record | BadRecord]]] = {
-    "jsonl": jsonl_records,
-    "parquet": parquet_records,
-    "arrow": arrow_records,
+RECORD_FORMATS: dict[str, Callable[[Origin, Item, Part | None], Iterator[Batch]]] = {
+    "jsonl": jsonl_batches,
+    "parquet": parquet_batches,
+    "arrow": arrow_batches,
 }
 DOCUMENT_FORMATS: dict[str, Callable[[Item, OnBad], Record | BadRecord]] = {
     "text": text_record,
@@ -67,7 +68,7 @@ class Files:
 
     def read(self, split: Split) -> Iterator[Batch]:
         """Read one split in locator order."""
-        return first_records(batches(self.origin, self._records(split)), split.n_records)
+        return first_records(self._batches(split), split.n_records)
 
     def _split(self, items: tuple[Item, ...]) -> Split:
         return Split(
@@ -77,15 +78,12 @@ class Files:
             items=items,
         )
 
-    def _records(self, split: Split) -> Iterator[Record | BadRecord]:
-        for item in split.items:
-            yield from self._records_of(item)
-
-    def _records_of(self, item: Item) -> Iterator[Record | BadRecord]:
+    def _batches(self, split: Split) -> Iterator[Batch]:
         if self.format in RECORD_FORMATS:
-            yield from RECORD_FORMATS[self.format](item, self.origin.on_bad)
-        else:
-            yield DOCUMENT_FORMATS[self.format](item, self.origin.on_bad)
+            (item,) = split.items
+            return RECORD_FORMATS[self.format](self.origin, item, split.part)
+        read = DOCUMENT_FORMATS[self.format]
+        return batches(self.origin, (read(item, self.origin.on_bad) for item in split.items))
 
 
 def grouped(items: tuple[Item, ...]) -> Iterator[tuple[Item, ...]]:

@@ -18,6 +18,7 @@ mod overlap;
 pub mod pack;
 pub mod permute;
 pub mod pii;
+pub mod records;
 mod runs;
 pub mod signals;
 pub mod simd;

@@ -121,11 +121,20 @@ impl Batches {
     pub fn from_columns<'a>(
         columns: impl IntoIterator<Item = (&'a str, ArrayRef)>,
     ) -> PyResult<Self> {
-        RecordBatch::try_from_iter_with_nullable(
-            columns.into_iter().map(|(name, column)| (name, column, false)),
-        )
-        .map(Self::one)
-        .map_err(to_py)
+        Self::try_from_columns(columns.into_iter().map(|(name, column)| (name, column, false)))
+    }
+
+    /// As `from_columns`, of columns that may have nulls.
+    pub fn from_columns_with_nulls<'a>(
+        columns: impl IntoIterator<Item = (&'a str, ArrayRef)>,
+    ) -> PyResult<Self> {
+        Self::try_from_columns(columns.into_iter().map(|(name, column)| (name, column, true)))
+    }
+
+    fn try_from_columns<'a>(
+        columns: impl IntoIterator<Item = (&'a str, ArrayRef, bool)>,
+    ) -> PyResult<Self> {
+        RecordBatch::try_from_iter_with_nullable(columns).map(Self::one).map_err(to_py)
     }
 }
 

@@ -11,6 +11,7 @@ mod error;
 mod pack;
 mod permute;
 mod pii;
+mod records;
 mod signals;
 mod similarity;
 mod suffix_index;
@@ -47,6 +48,10 @@ mod _core {
     // ---- pii.rs ----
     #[pymodule_export]
     use crate::pii::{find_pii, scrub_pii};
+
+    // ---- records.rs ----
+    #[pymodule_export]
+    use crate::records::{RecordRows, RecordTable};
 
     // ---- signals.rs ----
     #[pymodule_export]
