@@ -20,6 +20,7 @@ __all__ = [
     "WarcDocuments",
     "WarcRecords",
     "Xxh3",
+    "count_lines",
     "document_hashes",
     "exact_duplicates",
     "exact_duplicates_in_files",
@@ -318,6 +319,9 @@ class _Place(Protocol):
     def batch_docs(self) -> int: ...
     @property
     def longest(self) -> int: ...
+
+def count_lines(buffer: Buffer) -> int:
+    """Count the line ends in a contiguous buffer."""
 
 @final
 class RecordTable:

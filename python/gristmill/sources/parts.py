@@ -16,15 +16,18 @@ import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet
 
-from gristmill._core import Xxh3
+from gristmill._core import Xxh3, count_lines
 from gristmill.sources.base import Item, Part, digest
 from gristmill.sources.paths import content_key, open_bytes, open_raw
 from gristmill.sources.warc import splittable
 
 PART_BYTES = 128 << 20
 
-LARGEST_WHOLE = PART_BYTES // 4
-"""A smaller file is never cut: to see whether its content is large would cost a pass over it."""
+LARGEST_WHOLE = 4 * PART_BYTES
+"""Less than this, unpacked, is not cut."""
+
+USUAL_RATIO = 4
+"""Bytes of text that a packed byte gives, where the file does not say how large its content is."""
 
 CHUNK_BYTES = 64 << 10
 """What is read at once, and not counted where a packed file breaks off."""
@@ -41,11 +44,33 @@ class Cut:
 
 def cut(item: Item, format: str) -> list[Cut]:
     """Cut one file; a file that is small, or cannot be cut, stays whole."""
-    if item.n_bytes >= LARGEST_WHOLE and format in _CUTTERS:
+    if format in _CUTTERS and _unpacked_bytes(item) >= LARGEST_WHOLE:
         cuts = _CUTTERS[format](item)
         if len(cuts) > 1:
             return cuts
     return [Cut(None, content_key(item), item.n_bytes)]
+
+
+def _unpacked_bytes(item: Item) -> int:
+    """About how large the content of a file is, by its first bytes."""
+    try:
+        with open_raw(item) as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError:
+        return 0
+    if head.startswith(b"\x28\xb5\x2f\xfd"):
+        return zstd_content_bytes(head) or item.n_bytes * USUAL_RATIO
+    return item.n_bytes * (USUAL_RATIO if head.startswith(b"\x1f\x8b") else 1)
+
+
+def zstd_content_bytes(head: bytes) -> int | None:
+    """The size of the content that the header of a zstd frame declares (RFC 8878, 3.1.1.1)."""
+    flags = head[4]
+    n_bytes = (1 if flags & 0x20 else 0, 2, 4, 8)[flags >> 6]
+    start = 5 + (0 if flags & 0x20 else 1) + (0, 1, 2, 4)[flags & 3]
+    if not n_bytes or len(head) < start + n_bytes:
+        return None
+    return int.from_bytes(head[start : start + n_bytes], "little") + (256 if n_bytes == 2 else 0)
 
 
 def _lines(item: Item) -> list[Cut]:
@@ -55,7 +80,7 @@ def _lines(item: Item) -> list[Cut]:
     cuts, start, first, found = list[Cut](), 0, 0, _Counted()
     try:
         for chunk in _chunks(item):
-            while end := chunk.find(b"\n", max(PART_BYTES - found.n_bytes - 1, 0)) + 1:
+            while end := _end_of_part(chunk, PART_BYTES - found.n_bytes):
                 found.add(chunk[:end])
                 cuts.append(found.cut(item, start, start + found.n_bytes, first))
                 start, first = start + found.n_bytes, first + found.n_lines
@@ -66,10 +91,19 @@ def _lines(item: Item) -> list[Cut]:
     return [*cuts, found.cut(item, start, None, first)] if found.n_bytes else cuts
 
 
+def _end_of_part(chunk: bytes, wanted: int) -> int:
+    """Where the line ends that has the last byte of a part; 0 when that is not in this chunk."""
+    return chunk.find(b"\n", max(wanted - 1, 0)) + 1 if wanted <= len(chunk) else 0
+
+
 def _chunks(item: Item) -> Iterator[bytes]:
     with open_bytes(item) as stream:
         while chunk := stream.read(CHUNK_BYTES):
             yield chunk
+
+
+_HEAD_BYTES = 18
+"""The longest header of a zstd frame."""
 
 
 class _Counted:
@@ -82,7 +116,7 @@ class _Counted:
     def add(self, chunk: bytes) -> None:
         self._hasher.update(chunk)
         self.n_bytes += len(chunk)
-        self.n_lines += chunk.count(b"\n")
+        self.n_lines += count_lines(chunk)
 
     def cut(self, item: Item, start: int, stop: int | None, first: int) -> Cut:
         # The last part is another one when the file goes on behind it.
@@ -129,8 +163,8 @@ def _ranges(item: Item) -> list[Cut]:
     """Cut a web archive at any byte: its records are found from there."""
     if not splittable(item):
         return []
-    # Pages are packed to about a fifth, and unpacked only by whoever reads them.
-    edges = [*range(0, item.n_bytes, LARGEST_WHOLE), item.n_bytes]
+    # Pages are packed to about a fifth, and only their text is kept.
+    edges = [*range(0, item.n_bytes, PART_BYTES), item.n_bytes]
     content = content_key(item)
     parts = [Part(start, stop) for start, stop in pairwise(edges)]
     return [Cut(one, digest(content, str(one)), (one.stop or 0) - one.start) for one in parts]

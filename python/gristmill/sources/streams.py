@@ -7,11 +7,15 @@ far more than any text does breaks off there.
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from gristmill.errors import IntegrityError
 from gristmill.sources.base import Item
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 LARGEST_UNPACKED = 1 << 30
 HIGHEST_RATIO = 1_000
@@ -86,13 +90,26 @@ class Unpacked(pa.CompressedInputStream):  # type: ignore[misc]
             OSError: The stream is broken, or a bomb.
         """
         data: bytes = super().read(nbytes)
-        self._n_bytes += len(data)
+        self._count(len(data))
+        return data
+
+    def readinto(self, b: Buffer) -> int:
+        """Read on into the start of a buffer; how many bytes it were.
+
+        Raises:
+            OSError: The stream is broken, or a bomb.
+        """
+        n_bytes: int = super().readinto(b)
+        self._count(n_bytes)
+        return n_bytes
+
+    def _count(self, n_bytes: int) -> None:
+        self._n_bytes += n_bytes
         if self._n_bytes > LARGEST_UNPACKED and self._n_bytes > HIGHEST_RATIO * self._raw.tell():
             raise OSError(
                 f"{self._raw.tell()} packed bytes gave {self._n_bytes}, more than {HIGHEST_RATIO} "
                 f"for one beyond {LARGEST_UNPACKED}: a decompression bomb"
             )
-        return data
 
     def close(self) -> None:
         """Close both streams; see `LocalFile.close`."""

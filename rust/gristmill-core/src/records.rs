@@ -19,6 +19,7 @@ mod seen;
 mod table;
 
 pub use json::python_float;
+pub use lines::lines_in;
 pub use table::{Cell, Cells, Column};
 
 use metadata::{ADDED, Metadata};

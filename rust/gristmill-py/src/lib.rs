@@ -57,7 +57,7 @@ mod _core {
 
     // ---- records.rs ----
     #[pymodule_export]
-    use crate::records::{RecordRows, RecordTable};
+    use crate::records::{RecordRows, RecordTable, count_lines};
 
     // ---- signals.rs ----
     #[pymodule_export]

@@ -12,7 +12,7 @@ use arrow_array::{
 use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType, TimeUnit};
 use gristmill_core::records::{
-    Cell, Cells, Column, Columns, Finished, Limits, Origin, Rows, Stop, Strings,
+    Cell, Cells, Column, Columns, Finished, Limits, Origin, Rows, Stop, Strings, lines_in,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -22,6 +22,13 @@ use crate::digest::{bytes_of, contiguous};
 
 /// Place after what was read; where an unusual record starts; a license that is not known yet.
 type Read = (usize, Option<usize>, Option<String>);
+
+/// Count the lines that end in a buffer.
+#[pyfunction]
+pub fn count_lines(buffer: &Bound<'_, PyAny>) -> PyResult<usize> {
+    let view = contiguous(buffer)?;
+    Ok(lines_in(bytes_of(&view)))
+}
 
 fn read((at, stop): (usize, Stop)) -> Read {
     match stop {

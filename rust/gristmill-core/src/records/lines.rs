@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 use super::json::{Cursor, Number, python_float};
 use super::metadata::EXTRA;
@@ -65,6 +65,12 @@ impl Rows {
         self.columns.text = texts;
         added
     }
+}
+
+/// How many lines end in some bytes.
+#[must_use]
+pub fn lines_in(bytes: &[u8]) -> usize {
+    memchr_iter(b'\n', bytes).count()
 }
 
 /// Read the columns of a line; its text is appended to `texts`.
