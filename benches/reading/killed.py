@@ -113,9 +113,9 @@ def run(recipe: Path, folder: Path, kills: int, n_ids: int) -> None:
         figures = build(recipe, out, workers)
         digests[out.name] = digest(out)
         _show(out, figures)
-    out, chance = folder / "killed", random.Random(7)
+    out, chance, whole_s = folder / "killed", random.Random(7), figures["wall_s"]
     for number in range(kills):
-        figures = build(recipe, out, 2, kill_after_s=chance.uniform(0.1, 0.9) * figures["wall_s"])
+        figures = build(recipe, out, 2, kill_after_s=chance.uniform(0.1, 0.5) * whole_s)
         print(f"killed {number + 1}: exit {figures['exit']} after {figures['wall_s']:.1f} s")
     _show(out, build(recipe, out, 2))
     digests[out.name] = digest(out)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -96,41 +97,45 @@ def datatrove(path: Path) -> Callable[[], int]:
 SIDES = {"gristmill": ours, "polars": polars, "pyarrow": pyarrow, "datatrove": datatrove}
 
 
-def side(name: str, path: str) -> dict[str, float]:
+def side(name: str, path: str, core: int) -> dict[str, float]:
     """One reading, in this process."""
-    paired.pin(0)
+    paired.pin(core)
     work, counted = SIDES[name](Path(path)), list[int]()
     paired.forget_peak()
     return paired.measure(lambda: counted.append(work())) | {"n_docs": counted[0]}
 
 
-def measure(folder: Path, texts: list[str], rounds: int = 3) -> list[dict[str, Any]]:
-    """A row per file and reader: the best MB per CPU second of `rounds`, and the MB it took more.
+def measure(folder: Path, texts: list[str], rounds: int = 3, core: int = 0) -> list[dict[str, Any]]:
+    """A row per file: MB per CPU second and MB of memory of each reader, and ours to the fastest peer.
 
-    A reader that does not give all documents (a package that it needs is missing) has no figures.
+    Figures are medians of `rounds`, in each of which all readers run in turn. A reader that does not
+    give all documents (a package that it needs is missing) has none.
     """
     n_bytes = write(texts, folder)
     files = [f"{kind}.{format}" for kind in ("plain", "rich") for format in FORMATS]
     return [
-        {"file": file, "reader": name} | _figures(name, folder / file, len(texts), n_bytes, rounds)
-        for file in files
-        for name in SIDES
+        {"file": file} | _row(folder / file, len(texts), n_bytes, rounds, core) for file in files
     ]
 
 
-def _figures(name: str, path: Path, n_docs: int, n_bytes: int, rounds: int) -> dict[str, Any]:
-    command = [sys.executable, __file__, name, str(path)]
-    runs = [subprocess.run(command, stdout=subprocess.PIPE) for _ in range(rounds)]
-    if any(run.returncode for run in runs):
-        return {"mb_s": None, "peak_mb": None}
-    figures = [json.loads(run.stdout) for run in runs]
-    if any(one["n_docs"] != n_docs for one in figures):
-        return {"mb_s": None, "peak_mb": None}
-    return {
-        "mb_s": n_bytes / 1e6 / min(one["cpu_s"] for one in figures),
-        "peak_mb": min(one["peak_mb"] for one in figures),
-    }
+def _row(path: Path, n_docs: int, n_bytes: int, rounds: int, core: int) -> dict[str, Any]:
+    runs = [{name: _run(name, path, core) for name in SIDES} for _ in range(rounds)]
+    good = [name for name in SIDES if all(run[name]["n_docs"] == n_docs for run in runs)]
+    row: dict[str, Any] = {}
+    for name in good:
+        row[name] = median(n_bytes / 1e6 / run[name]["cpu_s"] for run in runs)
+        row[f"{name} MB"] = median(run[name]["peak_mb"] for run in runs)
+    fastest = min(good[1:], key=lambda name: median(run[name]["cpu_s"] for run in runs))
+    ratios = [run[fastest]["cpu_s"] / run["gristmill"]["cpu_s"] for run in runs]
+    return row | {"ratio to the fastest": f"{median(ratios):.2f} {fastest}"}
+
+
+def _run(name: str, path: Path, core: int) -> dict[str, float]:
+    command = [sys.executable, __file__, name, str(path), str(core)]
+    done = subprocess.run(command, stdout=subprocess.PIPE)
+    figures: dict[str, float] = json.loads(done.stdout) if done.returncode == 0 else {"n_docs": -1}
+    return figures
 
 
 if __name__ == "__main__":
-    print(json.dumps(side(sys.argv[1], sys.argv[2])))
+    print(json.dumps(side(sys.argv[1], sys.argv[2], int(sys.argv[3]))))

@@ -179,3 +179,26 @@ def test_without_datatrove_the_message_says_what_to_install():
     code = "import sys, gristmill.build, gristmill.cli; print('datatrove' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_build_takes_a_source_that_is_made_in_python(tmp_path):
+    from gristmill.build import build
+    from gristmill.errors import RecipeError
+
+    (tmp_path / "in").mkdir()
+    for name in ("a", "b"):
+        rows = "".join(f'{{"text": "{name} {i}", "id": "{name}-{i}"}}\n' for i in range(5))
+        (tmp_path / "in" / f"{name}.jsonl").write_text(rows)
+    theirs = source(JsonlReader(str(tmp_path / "in")), name="theirs", license="MIT")
+    recipe = {"name": "given", "sources": [{"name": "theirs", "format": "given", "weight": 1}]}
+    for workers in (1, 2):
+        corpus = build(recipe, tmp_path / f"out{workers}", workers=workers, sources=[theirs])
+        docs = corpus.documents().collect()
+        assert docs["text"].to_list() == [f"{name} {i}" for name in "ab" for i in range(5)]
+        assert set(docs["license"]) == {"MIT"}
+    assert (
+        len(build({"name": "given"}, tmp_path / "bare", sources=[theirs]).documents().collect())
+        == 10
+    )
+    with pytest.raises(RecipeError, match="is to be given in Python"):
+        build(recipe, tmp_path / "none")
