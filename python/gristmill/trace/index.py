@@ -37,7 +37,7 @@ from gristmill.tables import map_arrow, write_arrow
 FORMAT = "gristmill-index"
 VERSION = 2
 
-SHARD_BYTES = 128 * 2**20
+SHARD_BYTES = 64 * 2**20
 """Text bytes of one shard, unless one document has more. Sorting takes 5 bytes of memory each."""
 
 MAX_DOCUMENT_BYTES = 2**31 - 2
