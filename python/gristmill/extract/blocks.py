@@ -30,7 +30,7 @@ NOTICE_CHARACTERS = 200
 _TAG_OF_BLOCK = re.compile(r"(</?(?:p|h[1-6]|pre|[uo]l|li)>)")
 _LINE = re.compile(r"(?<!<br>)\n")
 _TAG = re.compile(r"<[^>]*>")
-_LINK = re.compile(r"<a [^>]*>(.*?)</a>", re.DOTALL)
+_TAG_OF_LINK = re.compile(r"(<a [^>]*>|</a>)")
 _CLOSING = " \t\"'”’»)]」』*"
 _ENDS = frozenset(".!?…。！？։؟।")
 _NOTICES = (
@@ -99,8 +99,17 @@ def _pieces(minimal_html: str) -> Iterator[tuple[str, str]]:
 
 
 def _block(kind: str, raw: str) -> Block:
-    linked = sum(len(_plain(link)) for link in _LINK.findall(raw)) if "<a " in raw else 0
-    return Block(kind, _plain(raw), linked)
+    return Block(kind, _plain(raw), _linked(raw) if "<a " in raw else 0)
+
+
+def _linked(raw: str) -> int:
+    linked = links_open = 0
+    for number, piece in enumerate(_TAG_OF_LINK.split(raw)):
+        if number % 2:
+            links_open += -1 if piece == "</a>" else 1
+        elif links_open:
+            linked += len(_plain(piece))
+    return linked
 
 
 def _plain(raw: str) -> str:

@@ -1,7 +1,9 @@
 """The cheap test behind `auto`: whether the fast result looks like an article, whole and alone.
 
-Three shares, all read from the blocks that are there anyway. The thresholds were chosen on half of
-the pages of an article benchmark and held on the other half; around them the result is flat.
+Three shares and a length, all read from the blocks that are there anyway. On the 123 news and blog
+pages that this was made on, thresholds chosen on one half of them give the other half an F1 of .971
+(mean of 40 random halves) against .968 when no page goes to the precise tier; neighbours of those
+below are within .002 of them.
 """
 
 from __future__ import annotations
