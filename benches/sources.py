@@ -74,9 +74,9 @@ def main() -> None:
             killed.run(given.build, Path(folder), given.kills, given.ids)
         return
     if given.html is not None:
-        import pages
+        import web_text
 
-        show("pages to text", pages.measure(given.html, given.rounds, given.core))
+        show("pages to text", web_text.measure(given.html, given.rounds, given.core))
     if given.warc is not None:
         import warc
 

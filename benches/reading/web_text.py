@@ -25,7 +25,6 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import paired
 
 Read = Callable[[list[str]], list[str | None]]
-ROUNDS = 3
 BASE = "resiliparse"
 
 
@@ -111,27 +110,26 @@ def measure_side(side: str, folder: str, core: str) -> dict[str, Any]:
     return figures | {"pages_s": len(html) / figures["cpu_s"], "f1": f1(found, gold)}
 
 
-def measure(folder: Path, core: int = 0) -> Iterator[str]:
-    """Measure all sides and yield a line for each.
-
-    Args:
-        folder: The benchmark's pages and gold.
-        core: The core to stay on; below zero: any.
-    """
+def measure(folder: Path, rounds: int = 3, core: int = 0) -> list[dict[str, Any]]:
+    """A row per side: F1, precision, recall, pages per CPU second, memory, and the ratio to `BASE`."""
     sides = [side for side in SIDES if side != "readability-lxml" or find_spec("readability")]
     arguments = [str(folder), str(core)]
-    rounds = [
-        {side: paired.run_side(__file__, side, arguments) for side in sides} for _ in range(ROUNDS)
+    found = [
+        {side: paired.run_side(__file__, side, arguments) for side in sides} for _ in range(rounds)
     ]
-    for side in sides:
-        figures: list[dict[str, Any]] = [each[side] for each in rounds]
-        speed = median(each["pages_s"] for each in figures)
-        ratio = median(each[side]["pages_s"] / each[BASE]["pages_s"] for each in rounds)
-        memory = median(each["peak_mb"] for each in figures)
-        score = "F1 {:.4f} (precision {:.4f}, recall {:.4f})".format(*figures[0]["f1"])
-        yield (
-            f"{side}: {score}, {speed:.0f} pages/s, {ratio:.2f} of {BASE}, peak +{memory:.0f} MB"
-        )
+    return [_row(side, found) for side in sides]
+
+
+def _row(side: str, found: list[dict[str, dict[str, Any]]]) -> dict[str, Any]:
+    scores = dict(zip(("F1", "precision", "recall"), found[0][side]["f1"], strict=True))
+    ratio = median(each[side]["pages_s"] / each[BASE]["pages_s"] for each in found)
+    return {
+        "side": side,
+        **scores,
+        "pages_per_s": median(each[side]["pages_s"] for each in found),
+        "peak_mb": median(each[side]["peak_mb"] for each in found),
+        f"ratio to {BASE}": ratio,
+    }
 
 
 if __name__ == "__main__":

@@ -65,8 +65,8 @@ def test_precise_is_what_trafilatura_finds():
 
 def test_auto_trusts_an_article_and_asks_for_a_second_opinion_on_a_list_of_links():
     details = Extract().judge(documents(PAGE, FRONT)).detail.to_pylist()
-    assert details[0].startswith("fast: gaps 0.")
-    assert details[1].startswith("precise: ")
+    assert details[0].startswith("extract: fast: gaps 0.")
+    assert details[1].startswith("extract: precise: ")
     [text] = extract_html([FRONT]).to_pylist()
     assert text == trafilatura.extract(FRONT, fast=True, include_comments=False)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from gristmill.extract.tiers import extract, need_tiers
+from gristmill.extract.tiers import Extracted, extract, need_tiers
 from gristmill.stage import Verdict
 
 
@@ -39,6 +39,11 @@ class Extract:
         found = [extract(html, self.mode) for html in docs["text"].to_pylist()]
         return Verdict(
             reason=pa.array([page.reason for page in found], pa.string()),
-            detail=pa.array([f"{self.name}: {page.detail}" for page in found], pa.string()),
+            detail=pa.array([_detail(page) for page in found], pa.string()),
             text=pa.array([page.text for page in found], pa.large_string()),
         )
+
+
+def _detail(page: Extracted) -> str:
+    """As `why` tells it apart from what other stages say of a kept document."""
+    return page.detail if page.reason else f"extract: {page.detail}"
