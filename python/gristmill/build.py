@@ -210,17 +210,17 @@ def _refuse_itself(recipe: Recipe, out: Path) -> None:
 def plan(run: Run) -> list[FilterJob]:
     """Find what there is to read, sources in the order of their names."""
     jobs: list[FilterJob] = []
-    for options in sorted(run.recipe.sources, key=lambda source: source.name):
-        source = run.given.get(options.name) or steps.open_from(options, run.recipe.folder)
-        splits = source.splits()
-        groups: list[list[Split]] = [splits] if run.limit else [[split] for split in splits]
-        jobs += [
-            FilterJob(run.out, run.recipe, source.for_reading(), tuple(group), run.limit)
-            for group in groups
-        ]
-    if run.recipe.extract is not None and not any(
-        job.reader.format in PAGE_FORMATS for job in jobs
-    ):
+    with progress("look at the input", unit="sources") as advance:
+        for options in sorted(run.recipe.sources, key=lambda source: source.name):
+            source = run.given.get(options.name) or steps.open_from(options, run.recipe.folder)
+            splits, reader = source.splits(), source.for_reading()
+            groups: list[list[Split]] = [splits] if run.limit else [[split] for split in splits]
+            jobs += [
+                FilterJob(run.out, run.recipe, reader, tuple(one), run.limit) for one in groups
+            ]
+            advance(1)
+    has_pages = any(job.reader.format in PAGE_FORMATS for job in jobs)
+    if run.recipe.extract is not None and not has_pages:
         raise RecipeError(
             "extract: no source has pages (format html or warc), so it would have no effect; remove "
             "it, or say the format of the source"
@@ -258,7 +258,7 @@ def deduplicate(run: Run, inputs: list[Record]) -> list[list[Record]]:
     """Let each global stage judge what the one before it left; one list of records a stage."""
     done: list[list[Record]] = []
     stages = steps.global_stages(run.recipe, threads=run.workers)
-    if n_repeats := _repeated_ids(run, inputs):
+    if n_repeats := later_repeats(steps.documents_of(run.out, inputs).ids()).true_count:
         bad = run.tallies["read"].dropped
         total = bad.get(DUPLICATE_ID, 0) + n_repeats
         _refuse_bad(run, {**bad, DUPLICATE_ID: total})
@@ -268,13 +268,6 @@ def deduplicate(run: Run, inputs: list[Record]) -> list[list[Record]]:
         inputs = [run.take(steps.global_unit(run.out, stage, options, inputs, memory))]
         done.append(inputs)
     return done
-
-
-def _repeated_ids(run: Run, records: list[Record]) -> int:
-    """How many documents have the id of an earlier one, in another split."""
-    repeats = later_repeats(steps.documents_of(run.out, records).ids())
-    n_repeats: int = repeats.true_count
-    return n_repeats
 
 
 def scrub_and_write(run: Run, inputs: list[Record]) -> list[Record]:

@@ -41,10 +41,10 @@ class Tally:
     bytes_in: int = 0
     bytes_out: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
-    others: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     peak_rss_bytes: int = 0
     noted: dict[str, Any] = field(default_factory=dict)
+    others: dict[str, int] = field(default_factory=dict)
 
     @property
     def docs_kept(self) -> int:

@@ -20,7 +20,7 @@ from gristmill.config import fingerprint
 from gristmill.corpus import Corpus
 from gristmill.dedup import EarlierCorpus, ExactDocuments, ExactSubstrings, NearDuplicates
 from gristmill.documents import Documents
-from gristmill.errors import DataRefusedError, FormatError, IntegrityError, RecipeError
+from gristmill.errors import FormatError, IntegrityError, RecipeError
 from gristmill.extract import Extract
 from gristmill.filters.language import LanguageFilter
 from gristmill.filters.quality import QualityFilter
@@ -214,7 +214,6 @@ def filter_unit(job: FilterJob) -> Record:
 
 
 def _filter(job: FilterJob) -> tuple[list[Path], dict[str, Any]]:
-    options = job.recipe.source(job.reader.name)
     stages = streaming_stages(job.recipe, job.reader.name, job.reader.format)
     tallies = {name: Tally(name) for name in ("read", *(stage.name for stage in stages))}
     paths = [job.root / f".work/filter/{job.key}.{kind}.arrow" for kind in ("docs", "ledger")]
@@ -222,8 +221,6 @@ def _filter(job: FilterJob) -> tuple[list[Path], dict[str, Any]]:
         started = time.monotonic()
         for batch in _batches(job):
             tallies["read"].seconds += time.monotonic() - started
-            if options.on_bad == "refuse" and len(batch.bad):
-                _refuse(batch.bad, job.reader.name)
             docs = _count_read(batch, tallies["read"])
             kept, findings = _judge_all(stages, docs, tallies)
             docs_out.write(kept)
@@ -247,14 +244,6 @@ def _batches(job: FilterJob) -> Iterator[Batch]:
                 return
 
 
-def _refuse(bad: pa.Table, source: str) -> None:
-    first = bad.slice(0, 1).to_pylist()[0]
-    raise DataRefusedError(
-        f"source {source!r}: {first['reason']} at {first['detail']}; mend the record, "
-        "or let the recipe say on_bad: skip"
-    )
-
-
 def _count_read(batch: Batch, tally: Tally) -> pa.Table:
     docs = batch.docs
     n_bytes = pc.sum(text_bytes(docs)).as_py() or 0
@@ -263,7 +252,7 @@ def _count_read(batch: Batch, tally: Tally) -> pa.Table:
     for reason in batch.bad["reason"].to_pylist():
         dropped[reason] = dropped.get(reason, 0) + 1
     n_records, bytes_in = len(docs) + len(batch.bad), n_bytes + bad_bytes
-    tally.add(Tally("read", n_records, bytes_in, n_bytes, dropped, batch.others))
+    tally.add(Tally("read", n_records, bytes_in, n_bytes, dropped, others=batch.others))
     return docs
 
 

@@ -63,7 +63,7 @@ _SUFFIXES = (
     | dict.fromkeys((".txt", ".text", ".rst"), "text")
     | dict.fromkeys((".md", ".markdown"), "markdown")
     | dict.fromkeys((".html", ".htm", ".xhtml"), "html")
-    | {".warc": "warc", ".wet": "wet"}
+    | {".warc": "warc", ".arc": "warc", ".wet": "wet"}
     | dict.fromkeys(LANGUAGES, "code")
 )
 
