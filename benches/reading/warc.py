@@ -128,7 +128,7 @@ SIDES: dict[str, tuple[Callable[[str], tuple[int, int]], tuple[str, ...]]] = {
     "fastwarc": (fastwarc, ("fastwarc",)),
     "fastwarc + resiliparse": (fastwarc_resiliparse, ("fastwarc", "resiliparse")),
     "warcio": (warcio, ("warcio",)),
-    "datatrove": (datatrove, ("datatrove", "warcio")),
+    "datatrove": (datatrove, ("datatrove", "warcio", "cchardet", "magic")),
 }
 
 

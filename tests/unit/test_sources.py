@@ -387,3 +387,27 @@ def test_a_file_that_cannot_be_opened_is_refused(tmp_path):
     (tmp_path / "b.jsonl").symlink_to(tmp_path / "b.jsonl")
     with pytest.raises(RecipeError, match=r"b\.jsonl cannot be read"):
         source("b.jsonl", tmp_path)
+
+
+def test_a_source_file_has_the_license_that_its_head_declares(tmp_path):
+    heads = {
+        "one.py": "# SPDX-License-Identifier: apache-2.0\n",
+        "two.c": "/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */\n",
+        "both.rs": "// SPDX-License-Identifier: MIT\n// SPDX-License-Identifier: ISC\n",
+        "wrong.go": "// SPDX-License-Identifier: see LICENSE\n",
+        "far.py": "x = 1\n" * 4_000 + "# SPDX-License-Identifier: MIT\n",
+        "none.py": "x = 1\n",
+    }
+    for name, head in heads.items():
+        (tmp_path / name).write_text(head + "x = 1\n")
+    docs, _ = read(source(".", tmp_path, format="code", license="Zlib"))
+    found = {json.loads(doc["metadata"])["path"]: doc for doc in docs}
+    assert {name: doc["license"] for name, doc in found.items()} == {
+        "one.py": "Apache-2.0",
+        "two.c": "GPL-2.0-only WITH Linux-syscall-note",
+        "both.rs": "NOASSERTION",
+        "wrong.go": "NOASSERTION",
+        "far.py": "Zlib",
+        "none.py": "Zlib",
+    }
+    assert json.loads(found["both.rs"]["metadata"])["declared_license"] == "MIT; ISC"

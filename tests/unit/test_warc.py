@@ -187,3 +187,13 @@ def test_what_is_no_os_error_comes_out_of_the_reader():
 def test_records_can_be_read_more_than_once(tmp_path):
     one = item(tmp_path, warc())
     assert list(records(one, "skip")) == list(records(one, "skip"))
+
+
+def test_the_license_in_the_link_header_of_a_response_is_the_pages(tmp_path):
+    by = '<https://creativecommons.org/licenses/by/4.0/>; rel="license"'
+    docs, _ = read(tmp_path, warc(http(Link=f'</next>; rel="next", {by}')))
+    assert docs[0].license == "CC-BY-4.0"
+    other = '<a rel="license" href="https://creativecommons.org/licenses/by-sa/4.0/">SA</a>'
+    docs, _ = read(tmp_path, warc(http(PAGE + other.encode(), Link=by)))
+    assert docs[0].license == "NOASSERTION"
+    assert len(docs[0].metadata["declared_license"]) == 2

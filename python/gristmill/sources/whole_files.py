@@ -1,14 +1,21 @@
-"""Files that are one document each: plain text, Markdown and source trees."""
+"""Files that are one document each: plain text, Markdown and source trees.
+
+Their license is what their head says (``SPDX-License-Identifier``), else the source's.
+"""
 
 from __future__ import annotations
 
 import io
+import re
 import tokenize
+from typing import Any
 
 import pyarrow as pa
 
+from gristmill.schema import NO_ASSERTION
 from gristmill.sources.base import LONGEST_RECORD, BadRecord, Item, OnBad, Record
 from gristmill.sources.paths import open_bytes, suffix
+from gristmill.spdx import expression
 
 LARGEST_CODE_FILE = 1 << 20
 """Bytes; a larger source file is data or generated (The Stack v2 draws the line here too)."""
@@ -26,20 +33,26 @@ LANGUAGES = {
 }  # fmt: skip
 """What a source tree is searched for."""
 
+HEADER_BYTES = 8_192
+"""Where in a file its license may stand; further down it is text about licenses."""
+
+_SPDX_TAG = re.compile(r"SPDX-License-Identifier:[ \t]*([^\n]*)")
+_END_OF_COMMENT = re.compile(r"(\*/|-->|\*\)|#}|\]\]|\"|').*$")
+
 _PYTHON = frozenset({".py", ".pyi"})
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def text_record(item: Item, on_bad: OnBad) -> Record | BadRecord:
     """Read one text or Markdown file."""
-    return file_record(item, on_bad, LONGEST_RECORD, {"path": item.locator})
+    return _with_license(file_record(item, on_bad, LONGEST_RECORD, {"path": item.locator}))
 
 
 def code_record(item: Item, on_bad: OnBad) -> Record | BadRecord:
     """Read one source file; Python's in the encoding that it declares."""
     language = LANGUAGES.get(suffix(item.path))
     metadata = {"path": item.locator} | ({"programming_language": language} if language else {})
-    return file_record(item, on_bad, LARGEST_CODE_FILE, metadata)
+    return _with_license(file_record(item, on_bad, LARGEST_CODE_FILE, metadata))
 
 
 def decode(raw: bytes, path: str, on_bad: OnBad) -> tuple[str | None, str]:
@@ -83,6 +96,32 @@ def file_record(
     if fault:
         metadata["repaired"] = fault
     return Record(locator=item.locator, text=text, metadata=dict(metadata))
+
+
+def _with_license(record: Record | BadRecord) -> Record | BadRecord:
+    if isinstance(record, Record):
+        record.license = declared_license(record.text, record.metadata)
+    return record
+
+
+def declared_license(text: str, metadata: dict[str, Any]) -> str | None:
+    """The license that the head of a file declares by ``SPDX-License-Identifier``, if any.
+
+    One that is no SPDX expression, or several that differ, make ``NOASSERTION``; what was declared is
+    then put into `metadata`.
+
+    >>> declared_license("/* SPDX-License-Identifier: mit OR Apache-2.0 */", {})
+    'MIT OR Apache-2.0'
+    """
+    tags = (match[1] for match in _SPDX_TAG.finditer(text[:HEADER_BYTES]))
+    declared = list(dict.fromkeys(_END_OF_COMMENT.sub("", tag).strip() for tag in tags))
+    if not declared:
+        return None
+    found = {expression(one) or NO_ASSERTION for one in declared}
+    if len(found) == 1 and NO_ASSERTION not in found:
+        return found.pop()
+    metadata["declared_license"] = "; ".join(declared)
+    return NO_ASSERTION
 
 
 def too_large(item: Item, largest: int, raw: bytes = b"") -> BadRecord:

@@ -12,6 +12,7 @@ mod documents;
 mod head;
 mod inflate;
 mod input;
+mod link;
 mod reader;
 mod stream;
 

@@ -32,6 +32,12 @@ impl<'a> Http<'a> {
         self.head.get(self.bytes, name)
     }
 
+    /// The values of all header fields of this name.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = Cow<'a, str>> {
+        let fields = self.head.fields(self.bytes);
+        fields.filter(move |field| field.0.eq_ignore_ascii_case(name)).map(|field| field.1)
+    }
+
     /// What follows the head, as stored.
     pub fn body(&self) -> &'a [u8] {
         &self.bytes[self.head.len..]

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use super::body::{Http, http, payload};
+use super::link;
 use super::{Entry, Fault, Place, Reader, Record};
 use crate::page::{self, Page, read_page};
 
@@ -200,7 +201,10 @@ fn html_of(
     }
     let coding = body.as_ref().is_some_and(|body| body.broken).then(|| "coding".to_owned());
     let truncated = record.get("WARC-Truncated").map(|why| why.into_owned()).or(coding);
-    let page = read_page(bytes, content_type.as_deref(), truncated.is_some());
+    let mut page = read_page(bytes, content_type.as_deref(), truncated.is_some());
+    for value in message.iter().flat_map(|message| message.all("Link")) {
+        page.declared.licenses.extend(link::licenses(&value).into_iter().map(str::to_owned));
+    }
     let status = message.and_then(|message| message.status);
     Ok(finish(record, page, repair, bytes, Facts { status, content_type, truncated }))
 }
