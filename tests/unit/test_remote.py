@@ -24,6 +24,7 @@ from gristmill.errors import IntegrityError, InterruptedRunError, RecipeError
 from gristmill.sources import open_source, remote
 from gristmill.sources.paths import find, open_raw
 from s3 import FAULTS, KEY, READ_TIMEOUT_S, SECRET, Proxy, serve
+from warcs import http, member, warc
 
 RECIPE = """\
 name: remote
@@ -31,6 +32,8 @@ sources:
   - {name: news, path: "s3://bucket/news/*.jsonl.gz", license: CC-BY-4.0}
   - {name: tables, path: ["s3://bucket/t*/*.parquet", "s3://bucket/one.parquet"], license: MIT}
   - {name: notes, path: "s3://bucket/notes/**/*.md"}
+  - {name: crawl, path: "s3://bucket/crawl.warc.gz"}
+extract: {mode: fast}
 normalize: {}
 dedup: {documents: {}}
 tokenizer: {vocab_size: 300}
@@ -39,7 +42,7 @@ pack: {seq_len: 64}
 
 
 def write_bucket(bucket):
-    """News in gzip, tables in Parquet and notes in folders, 12 files."""
+    """News in gzip, tables in Parquet, notes in folders and a web archive, 13 files."""
     chooser = random.Random(3)
     for folder in ("news", "tables", "notes/deep", "notes/.hidden"):
         (bucket / folder).mkdir(parents=True)
@@ -54,6 +57,9 @@ def write_bucket(bucket):
         pq.write_table(table, bucket / f"{name}.parquet", row_group_size=9)
     for name in ("a", "b", "deep/c", "deep/d", ".hidden/e"):
         (bucket / f"notes/{name}.md").write_text(f"# {name}\n\n{document(chooser)}\n")
+    pages = [f"<html><article><p>{document(chooser)}</p></article></html>" for _ in range(30)]
+    crawl = b"".join(member(warc(http(page.encode()))) for page in pages)
+    (bucket / "crawl.warc.gz").write_bytes(crawl)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +135,7 @@ def read(path):
 def test_a_build_through_faults_gives_the_bytes_of_one_without(
     undisturbed, proxy, through, tmp_path
 ):
-    assert len(undisturbed.ledger().collect()) == 80 + 150 + 4
+    assert len(undisturbed.ledger().collect()) == 80 + 150 + 4 + 30
     (tmp_path / "recipe.yaml").write_text(RECIPE)
     proxy.strike_by_chance(1, share=0.5)
     through(proxy.server_port)
