@@ -41,7 +41,7 @@ from gristmill.steps import FilterJob, WriteJob, key_of
 from gristmill.tables import read_parts, row_groups, write_parquet
 from gristmill.tokenizer import Tokenizer
 from gristmill.trace import build_index
-from gristmill.unique_ids import DUPLICATE_ID, UniqueIds
+from gristmill.unique_ids import DUPLICATE_ID, UniqueIds, own_ids
 from gristmill.units import Record, Units, sweep
 
 PART_BYTES = 32 * 2**20
@@ -300,7 +300,8 @@ def write_ledger(
 
     def work() -> tuple[list[Path], dict[str, Any]]:
         later = [steps.findings_of(run.out, records) for records in (*unique, documents)]
-        rows = ledger.compose(steps.ledgers_of(run.out, filtered), later)
+        renamed = own_ids(*steps.ids_and_fates_of(run.out, filtered))
+        rows = ledger.compose(steps.ledgers_of(run.out, filtered), later, renamed)
         paths, n_rows = [], 0
         for part, tables in groupby(_numbered(rows), key=itemgetter(0)):
             paths.append(run.out / f"ledger/part-{part:05}.parquet")

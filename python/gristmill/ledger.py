@@ -7,7 +7,7 @@ the next stage is found by counting the kept ones; no join, no lookup.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Protocol
 
@@ -193,14 +193,17 @@ class Rows(Protocol):
         ...
 
 
-def compose(ledgers: Iterator[pa.Table], later: Sequence[Rows]) -> Iterator[pa.Table]:
+def compose(
+    ledgers: Iterator[pa.Table], later: Sequence[Rows], renamed: Mapping[int, str]
+) -> Iterator[pa.Table]:
     """Yield the final ledger, part by part.
 
     Args:
         ledgers: Rows of all documents read, in order, with the findings of the streaming stages.
         later: Findings of the later stages, in the order they ran.
+        renamed: Ids of documents that may not have theirs here, by row; see `unique_ids.own_ids`.
     """
-    cursors = [0] * len(later)
+    cursors, first = [0] * len(later), 0
     for ledger in ledgers:
         findings = ledger.select(FINDINGS.names)
         for number, table in enumerate(later):
@@ -210,6 +213,13 @@ def compose(ledgers: Iterator[pa.Table], later: Sequence[Rows]) -> Iterator[pa.T
             findings = overlay(findings, rows)
         columns = {name: ledger[name] for name in ORIGIN}
         columns |= {name: findings[name] for name in FINDINGS.names}
+        here = [row for row in renamed if first <= row < first + len(ledger)]
+        if here:
+            ids = ledger["id"].to_pylist()
+            for row in here:
+                ids[row - first] = renamed[row]
+            columns["id"] = pa.array(ids, pa.string())
+        first += len(ledger)
         yield pa.table([columns[name] for name in LEDGER.names], schema=LEDGER)
     if any(cursor != len(table) for cursor, table in zip(cursors, later, strict=True)):
         raise IntegrityError("the ledger does not cover every document that a stage judged")

@@ -304,6 +304,17 @@ def ledgers_of(root: Path, records: Iterable[Record]) -> Iterator[pa.Table]:
     yield from ArrowFiles(_files(root, records, ".ledger.arrow"), LEDGER).batches()
 
 
+def ids_and_fates_of(
+    root: Path, records: Iterable[Record]
+) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """The ids of all documents read, and which of them the filter units left: ``bool[n]``."""
+    ids, left = [], []
+    for rows in ArrowFiles(_files(root, records, ".ledger.arrow"), LEDGER).batches(["id", "fate"]):
+        ids += rows["id"].chunks
+        left += pc.equal(rows["fate"], "kept").chunks
+    return pa.chunked_array(ids, pa.string()), pa.chunked_array(left, pa.bool_())
+
+
 def _files(root: Path, records: Iterable[Record], suffix: str) -> list[Path]:
     return [root / name for record in records for name in record.files if name.endswith(suffix)]
 

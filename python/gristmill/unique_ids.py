@@ -6,17 +6,48 @@ sources. The build runs it only when there are some.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from gristmill.documents import Documents
 from gristmill.room import Room
-from gristmill.sources import later_repeats
+from gristmill.sources import document_id, later_repeats
 from gristmill.stage import Verdict
 
 DUPLICATE_ID = "duplicate_id"
+SAID = "is the id of an earlier document, of another split, already"
+
+
+def own_ids(ids: pa.ChunkedArray, left: pa.ChunkedArray) -> dict[int, str]:
+    """Find ids of their own for documents that may not have theirs in the ledger.
+
+    Of documents with one id, the first that the streaming stages left keeps it, or else the first.
+
+    Args:
+        ids: Of all documents read, in order.
+        left: Which of them the streaming stages left: ``bool[n]``.
+
+    Returns:
+        The new id of each of the others, by its row.
+    """
+    if not later_repeats(ids).true_count:
+        return {}
+    codes = pc.dictionary_encode(ids.combine_chunks()).indices.to_numpy()
+    rows = np.arange(len(codes))
+    keeps = np.unique(codes, return_index=True)[1]
+    stays = rows[left.to_numpy()]
+    of_left, first = np.unique(codes[stays], return_index=True)
+    keeps[of_left] = stays[first]
+    n_before, found = Counter[str](), dict[int, str]()
+    for row in rows[keeps[codes] != rows].tolist():
+        doc_id = ids[row].as_py()
+        n_before[doc_id] += 1
+        found[row] = document_id(DUPLICATE_ID, doc_id, str(n_before[doc_id]).encode())
+    return found
 
 
 class UniqueIds:
@@ -43,8 +74,7 @@ class _Judge:
         none = pa.scalar(None, pa.string())
         return Verdict(
             reason=pc.if_else(repeats, DUPLICATE_ID, none),
-            detail=pc.if_else(repeats, "an earlier document of another split has this id", none),
-            duplicate_of=pc.if_else(repeats, docs["id"].combine_chunks(), none),
+            detail=pc.if_else(repeats, pc.binary_join_element_wise(docs["id"], SAID, " "), none),
         )
 
     def finish(self, left: Documents) -> dict[str, Any]:

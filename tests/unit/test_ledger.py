@@ -110,7 +110,7 @@ def test_every_document_has_the_row_that_following_it_gives(texts, n_streaming, 
         assert tally.docs_kept == len(left)
         later.append(found)
 
-    rows = pa.concat_tables([LEDGER.empty_table(), *compose(iter(ledgers), later)]).to_pylist()
+    rows = pa.concat_tables([LEDGER.empty_table(), *compose(iter(ledgers), later, {})]).to_pylist()
 
     assert [row["id"] for row in rows] == docs["id"].to_pylist()
     for row, text in zip(rows, texts, strict=True):
@@ -145,4 +145,4 @@ def test_findings_for_other_documents_are_caught():
         overlay(two, FINDINGS.empty_table())
     ledger = _ledger_rows(documents(["a", "b"]), two)
     with pytest.raises(IntegrityError):
-        list(compose(iter([ledger]), [pa.concat_tables([two, two])]))
+        list(compose(iter([ledger]), [pa.concat_tables([two, two])], {}))
