@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from gristmill.errors import IntegrityError
 from gristmill.sources import forward, open_source, parts
 from gristmill.sources.base import Part
 
@@ -163,3 +164,24 @@ def test_the_first_line_of_a_part_is_numbered(tmp_path):
         lines = jsonl()[: following.part.start].count(b"\n")
         assert following.part == Part(following.part.start, following.part.stop, lines)
     assert splits[-1].part.stop is None
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "jsonl.zst"])
+def test_a_file_that_changes_between_its_parts_is_noticed_and_can_be_planned_anew(tmp_path, kind):
+    path = write(tmp_path, kind)
+    source = opened_source(path)
+    splits = source.splits()
+    list(source.read(splits[0]))
+    path.write_bytes(path.read_bytes() * 2)
+    with pytest.raises(IntegrityError, match="when the run was planned"):
+        list(source.read(splits[1]))
+    again = opened_source(path)
+    assert len(documents(again)[0]) == 2 * len(ROWS)
+
+
+def test_a_stream_of_a_file_that_was_left_half_read_and_then_changed_is_let_go(tmp_path):
+    path = write(tmp_path, "jsonl.zst")
+    source = opened_source(path)
+    list(source.read(source.splits()[0]))
+    path.write_bytes(zstd(jsonl(ROWS[:200])))
+    assert len(documents(opened_source(path))[0]) == 200

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from gristmill.errors import IntegrityError
 from gristmill.sources.base import Item, Part
 from gristmill.sources.paths import open_bytes
 
@@ -44,6 +45,10 @@ class Forward:
             while self.position < start and self.readinto(buffer[: start - self.position]):
                 pass
 
+    def check_unchanged(self) -> None:
+        """See `streams.LocalFile.check_unchanged`; only local files are read in parts."""
+        self._stream.check_unchanged()
+
     def close(self) -> None:
         """Close the file, which checks that it is still the planned one."""
         self._stream.close()
@@ -54,14 +59,17 @@ def opened(item: Item, part: Part) -> Iterator[Forward]:
     """Open a file at the first byte of a part; held for the next part, unless this is the last."""
     stream = _held.pop() if _held else None
     if stream is not None and (stream.item != item or stream.position > part.start):
-        stream.close()
+        with suppress(IntegrityError):  # what was read of it was checked then
+            stream.close()
         stream = None
     stream = stream or Forward(item)
     read_on = False
     try:
         stream.skip_to(part.start)
         yield stream
-        read_on = part.stop is not None
+        if part.stop is not None:
+            stream.check_unchanged()
+            read_on = True
     finally:
         if read_on:
             _held.append(stream)

@@ -111,6 +111,10 @@ class Unpacked(pa.CompressedInputStream):  # type: ignore[misc]
                 f"for one beyond {LARGEST_UNPACKED}: a decompression bomb"
             )
 
+    def check_unchanged(self) -> None:
+        """See `LocalFile.check_unchanged`."""
+        self._raw.check_unchanged()
+
     def close(self) -> None:
         """Close both streams; see `LocalFile.close`."""
         try:
