@@ -5,6 +5,7 @@
 //! is left behind whatever happens. A bucket is read stretch by stretch, in the order of the corpus.
 
 use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -60,11 +61,18 @@ impl Room {
 
 /// Make a file that no name leads to, so that it is gone when the process is.
 pub(crate) fn nameless(folder: &Path) -> std::io::Result<File> {
+    static MADE: AtomicU64 = AtomicU64::new(0);
     std::fs::create_dir_all(folder)?;
-    let path = folder.join(format!("spill-{}.partial", std::process::id()));
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&path)?;
-    std::fs::remove_file(&path)?;
-    Ok(file)
+    loop {
+        // threads may do this at once, and a killed process may have left a file and its number
+        let name = format!("spill-{}-{}.partial", std::process::id(), MADE.fetch_add(1, Relaxed));
+        let path = folder.join(name);
+        match OpenOptions::new().read(true).write(true).create_new(true).open(&path) {
+            Ok(file) => return std::fs::remove_file(&path).map(|()| file),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Records in a chunk.
@@ -236,5 +244,23 @@ mod tests {
         writer.push(0, [1, 2]);
         let refused = writer.finish(&room);
         assert!(matches!(refused, Err(Error::Io { path, .. }) if path == "/dev/null/spill"));
+    }
+
+    #[test]
+    fn files_made_at_once_are_different_ones() {
+        let folder = std::env::temp_dir();
+        std::thread::scope(|scope| {
+            for thread in 0..8_u8 {
+                let folder = &folder;
+                scope.spawn(move || {
+                    for _ in 0..200 {
+                        let (file, mut found) = (nameless(folder).unwrap(), [0]);
+                        file.write_all_at(&[thread], 0).unwrap();
+                        file.read_exact_at(&mut found, 0).unwrap();
+                        assert_eq!((found, file.metadata().unwrap().len()), ([thread], 1));
+                    }
+                });
+            }
+        });
     }
 }
