@@ -6,8 +6,9 @@
 ``--html`` takes a folder of pages with gold texts (`ground-truth.json.gz` and `html/` as in the
 article extraction benchmark), ``--warc`` one with ``*.warc.gz``; without them those parts are left
 out. Every side runs in a process of its own on one pinned core, in turn; figures are CPU seconds.
-Peers that are not installed are left out: fastwarc, resiliparse and trafilatura come with
-``gristmill[web]``, the others with ``pip install datatrove warcio orjson polars``.
+Peers that are not installed are left out: resiliparse, trafilatura, fastwarc, polars, pyarrow and datatrove
+are in the environment of the tests, ``pip install warcio readability-lxml faust-cchardet python-magic``
+brings what is missing.
 
 ``--build`` makes a recipe with one worker, with two, and with two while it is killed `--kills` times,
 and compares the bytes.

@@ -7,12 +7,12 @@ import zlib
 import brotli
 import pyarrow as pa
 import pytest
+from fastwarc.warc import ArchiveIterator
 
 from gristmill import _core
 from gristmill.sources.warc import records, splittable, wet_records
 from warcs import PAGE, http, item, member, others, raw_deflate, read, warc
 
-fastwarc = pytest.importorskip("fastwarc.warc")
 
 KINDS = [
     warc(b"software: test\r\n", kind="warcinfo", Content_Type="application/warc-fields"),
@@ -49,7 +49,7 @@ def test_records_and_their_bodies_are_those_that_fastwarc_finds(packed):
     stream = io.BytesIO(data)
     theirs = [
         (one.stream_pos, one.record_id, one.reader.read())
-        for one in fastwarc.ArchiveIterator(stream, auto_decode="all", parse_http=True)
+        for one in ArchiveIterator(stream, auto_decode="all", parse_http=True)
     ]
     ours = list(raw_records(data))
     assert len(ours) == len(theirs) == len(KINDS)
