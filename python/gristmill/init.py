@@ -16,33 +16,29 @@ from gristmill.errors import NotBuiltYetError, RecipeError
 from gristmill.files import atomic_write
 from gristmill.recipe import Recipe, SourceOptions
 
+_PROSE: dict[str, Any] = {
+    "normalize": {},
+    "language": {"keep": ["en"]},
+    "quality": {"rules": ["gopher", "c4", "fineweb"]},
+    "dedup": {"documents": {}, "near": {}, "substrings": {}},
+    "pii": {},
+    "tokenizer": {"vocab_size": 32_000, "pattern": "gpt2"},
+    "pack": {"seq_len": 2048},
+    "index": {},
+    "card": {},
+}
+
 KINDS: dict[str, dict[str, Any]] = {
     "web": {
         "sources": [
             {"name": "web", "path": "data/*.warc.gz", "license": "NOASSERTION", "on_bad": "repair"}
         ],
         "extract": {"mode": "auto"},
-        "normalize": {},
-        "language": {"keep": ["en"]},
-        "quality": {"rules": ["gopher", "c4", "fineweb"]},
-        "dedup": {"documents": {}, "near": {}, "substrings": {}},
-        "pii": {},
-        "tokenizer": {"vocab_size": 32_000, "pattern": "gpt2"},
-        "pack": {"seq_len": 2048},
-        "index": {},
-        "card": {},
+        **_PROSE,
     },
     "text": {
         "sources": [{"name": "text", "path": "data/*.jsonl*", "license": "NOASSERTION"}],
-        "normalize": {},
-        "language": {"keep": ["en"]},
-        "quality": {"rules": ["gopher", "c4", "fineweb"]},
-        "dedup": {"documents": {}, "near": {}, "substrings": {}},
-        "pii": {},
-        "tokenizer": {"vocab_size": 32_000, "pattern": "gpt2"},
-        "pack": {"seq_len": 2048},
-        "index": {},
-        "card": {},
+        **_PROSE,
     },
     "code": {
         "sources": [

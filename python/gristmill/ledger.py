@@ -7,6 +7,7 @@ the next stage is found by counting the kept ones; no join, no lookup.
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Protocol
@@ -203,7 +204,7 @@ def compose(
         later: Findings of the later stages, in the order they ran.
         renamed: Ids of documents that may not have theirs here, by row; see `unique_ids.own_ids`.
     """
-    cursors, first = [0] * len(later), 0
+    cursors, first, affected = [0] * len(later), 0, sorted(renamed)
     for ledger in ledgers:
         findings = ledger.select(FINDINGS.names)
         for number, table in enumerate(later):
@@ -213,7 +214,7 @@ def compose(
             findings = overlay(findings, rows)
         columns = {name: ledger[name] for name in ORIGIN}
         columns |= {name: findings[name] for name in FINDINGS.names}
-        here = [row for row in renamed if first <= row < first + len(ledger)]
+        here = affected[bisect_left(affected, first) : bisect_left(affected, first + len(ledger))]
         if here:
             ids = ledger["id"].to_pylist()
             for row in here:

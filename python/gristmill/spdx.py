@@ -217,9 +217,8 @@ def suggestion(text: str) -> str:
     if near == _BSD_FAMILY:
         return f"name which: {_BSD_2!r} or {_BSD_3!r}"
     if near is None:
-        by_case = {key.casefold(): key for key in licensing().known_symbols if "Ref-" not in key}
-        found = get_close_matches(text.casefold(), by_case, n=1)
-        near = by_case[found[0]] if found else None
+        found = get_close_matches(text.casefold(), _official(), n=1)
+        near = _official()[found[0]] if found else None
     return f"did you mean {near!r}?" if near else "see https://spdx.org/licenses for the names"
 
 

@@ -13,7 +13,6 @@ from gristmill import _core
 from gristmill.sources.warc import records, splittable, wet_records
 from warcs import PAGE, http, item, member, others, raw_deflate, read, warc
 
-
 KINDS = [
     warc(b"software: test\r\n", kind="warcinfo", Content_Type="application/warc-fields"),
     warc(b"GET / HTTP/1.1\r\n\r\n", kind="request", Content_Type="application/http"),

@@ -74,7 +74,7 @@ class Batch:
         """The first records of the batch, at most so many."""
         n_bad = int(np.searchsorted(self.bad_at, n_records))
         docs, bad = self.docs.slice(0, n_records - n_bad), self.bad.slice(0, n_bad)
-        return Batch(docs, bad, self.bad_at[:n_bad])
+        return replace(self, docs=docs, bad=bad, bad_at=self.bad_at[:n_bad])
 
     def head_docs(self, n_docs: int) -> Batch:
         """The records up to the document with that number, at most so many documents."""
@@ -111,10 +111,10 @@ class Part:
     """A part of a large file.
 
     Attributes:
-        start: Where it begins: a byte (of JSON Lines those of the unpacked stream, where a line
-            begins), a row group of Parquet, a record batch of Arrow.
+        start: Where it begins: a byte of a web archive, a byte of unpacked JSON Lines where a line
+            begins, a row group of Parquet, a record batch of Arrow.
         stop: Where it ends, not included; None is the end of the file.
-        first: The number of its first line or row.
+        first: How many lines or rows stand before it.
     """
 
     start: int = 0
@@ -190,7 +190,7 @@ class Source(Protocol):
 
     @property
     def format(self) -> str:
-        """One of `FORMATS`: how its documents were stored."""
+        """How its documents were stored: one of `FORMATS`, or `GIVEN`."""
         ...
 
     def splits(self) -> list[Split]:

@@ -81,7 +81,7 @@ class ColumnRows:
     @property
     def n_bad(self) -> int:
         """How many bad records are held."""
-        return len(self._bad_at)
+        return len(self._bad)
 
     def is_full(self) -> bool:
         """Whether the batch has reached its size."""

@@ -40,6 +40,8 @@ class Forward:
         if self._stream.seekable():
             self._stream.seek(start)
             self.position = start
+        if self.position == start:
+            return
         buffer = memoryview(bytearray(SKIP_BYTES))
         with suppress(OSError):  # a stream that breaks off does so again when it is read
             while self.position < start and self.readinto(buffer[: start - self.position]):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
-
 from gristmill._core import read_page
 from gristmill.sources.base import BadRecord, Item, OnBad, Record
 from gristmill.sources.pages import LARGEST_PAGE, Page, page_record
-from gristmill.sources.paths import open_bytes
-from gristmill.sources.whole_files import too_large
+from gristmill.sources.whole_files import read_whole
 
 
 def html_record(item: Item, on_bad: OnBad) -> Record | BadRecord:
@@ -16,15 +13,9 @@ def html_record(item: Item, on_bad: OnBad) -> Record | BadRecord:
 
     The charset is the one that the page declares, else UTF-8, else what its bytes look like.
     """
-    try:
-        with open_bytes(item) as stream:
-            packed = isinstance(stream, pa.CompressedInputStream)
-            largest = LARGEST_PAGE if packed else min(LARGEST_PAGE, item.n_bytes)
-            raw = stream.read(largest + 1)
-    except OSError as error:
-        return BadRecord(locator=item.locator, reason="bad_file", detail=str(error), raw=b"")
-    if len(raw) > LARGEST_PAGE:
-        return too_large(item, LARGEST_PAGE, raw[:LARGEST_PAGE])
+    raw = read_whole(item, LARGEST_PAGE)
+    if isinstance(raw, BadRecord):
+        return raw
     page = Page(*read_page(raw))
     if page.fault and on_bad != "repair":
         return BadRecord(locator=item.locator, reason="bad_utf8", detail=page.fault, raw=raw)

@@ -1,9 +1,9 @@
 """Where large files are cut, so that several workers read one, and a killed build goes on inside it.
 
-A part is about 128 MiB of what is in the file. Its key is made of what it holds and where that
-stands, so a file that grows keeps the parts that it had. JSON Lines are cut at line ends, which
-costs a pass that unpacks the file and counts its lines; Parquet between row groups, Arrow files
-between record batches, and web archives anywhere, which costs nothing.
+A part is about 128 MiB of what is in the file, or of a web archive as it lies there. JSON Lines are cut
+at line ends, which costs a pass that unpacks the file and counts its lines; the key of such a part is
+made of what it holds, so a file that grows keeps the parts that it had. Parquet is cut between row
+groups, Arrow files between record batches, web archives anywhere; their parts go by the whole file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pyarrow.parquet
 
 from gristmill._core import Xxh3, count_lines
 from gristmill.sources.base import Item, Part, digest
-from gristmill.sources.paths import content_key, open_bytes, open_raw
+from gristmill.sources.paths import compression, content_key, open_bytes, open_raw
 from gristmill.sources.warc import splittable
 
 PART_BYTES = 128 << 20
@@ -58,9 +58,11 @@ def _unpacked_bytes(item: Item) -> int:
             head = file.read(_HEAD_BYTES)
     except OSError:
         return 0
-    if head.startswith(b"\x28\xb5\x2f\xfd"):
-        return zstd_content_bytes(head) or item.n_bytes * USUAL_RATIO
-    return item.n_bytes * (USUAL_RATIO if head.startswith(b"\x1f\x8b") else 1)
+    packed = compression(head)
+    if packed is None:
+        return item.n_bytes
+    declared = zstd_content_bytes(head) if packed == "zstd" else None
+    return declared or item.n_bytes * USUAL_RATIO
 
 
 def zstd_content_bytes(head: bytes) -> int | None:
@@ -148,15 +150,13 @@ def _record_batches(item: Item) -> list[Cut]:
 
 def _runs(item: Item, blocks: list[tuple[int, int]]) -> list[Cut]:
     """Join blocks of rows, each with its rows and bytes, to parts."""
-    content, cuts = content_key(item), list[Cut]()
-    start = first = n_rows = n_bytes = 0
+    found, start, first, n_rows, n_bytes = list[tuple[Part, int]](), 0, 0, 0, 0
     for number, (rows, size) in enumerate(blocks, start=1):
         n_rows, n_bytes = n_rows + rows, n_bytes + size
         if n_bytes >= PART_BYTES or number == len(blocks):
-            part = Part(start, number, first)
-            cuts.append(Cut(part, digest(content, str(part)), n_bytes))
+            found.append((Part(start, number, first), n_bytes))
             start, first, n_rows, n_bytes = number, first + n_rows, 0, 0
-    return cuts
+    return _keyed(item, found)
 
 
 def _ranges(item: Item) -> list[Cut]:
@@ -165,9 +165,15 @@ def _ranges(item: Item) -> list[Cut]:
         return []
     # Pages are packed to about a fifth, and only their text is kept.
     edges = [*range(0, item.n_bytes, PART_BYTES), item.n_bytes]
+    return _keyed(item, [(Part(start, stop), stop - start) for start, stop in pairwise(edges)])
+
+
+def _keyed(item: Item, parts: list[tuple[Part, int]]) -> list[Cut]:
+    """Parts that are known by the digest of the whole file, which is read only if there are several."""
+    if len(parts) < 2:
+        return []
     content = content_key(item)
-    parts = [Part(start, stop) for start, stop in pairwise(edges)]
-    return [Cut(one, digest(content, str(one)), (one.stop or 0) - one.start) for one in parts]
+    return [Cut(part, digest(content, str(part)), n_bytes) for part, n_bytes in parts]
 
 
 _CUTTERS: dict[str, Callable[[Item], list[Cut]]] = {

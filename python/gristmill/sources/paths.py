@@ -20,8 +20,7 @@ from gristmill.sources.remote import RemoteFile, list_files, version
 from gristmill.sources.streams import LocalFile, Unpacked, local_version
 from gristmill.units import digest as file_digest
 
-COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
-"""By the first bytes, as names lie."""
+_COMPRESSIONS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 
 COMPRESSED_SUFFIXES = (".gz", ".zst", ".zstd")
 SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules"})
@@ -62,18 +61,20 @@ def suffix(path: str) -> str:
     return os.path.splitext(name)[1]
 
 
+def compression(head: bytes) -> str | None:
+    """How a file is packed that begins so: ``gzip``, ``zstd`` or None. By its bytes, as names lie."""
+    return next((name for magic, name in _COMPRESSIONS.items() if head.startswith(magic)), None)
+
+
 def open_bytes(item: Item) -> pa.NativeFile:
     """Open a file for sequential reading, decompressed; see `open_raw`.
 
     A read raises OSError where the packed stream is broken, or a decompression bomb.
     """
     raw = open_raw(item)
-    magic = raw.read(4)
+    packed = compression(raw.read(4))
     raw.seek(0)
-    for start, compression in COMPRESSIONS.items():
-        if magic.startswith(start):
-            return Unpacked(raw, compression)
-    return raw
+    return raw if packed is None else Unpacked(raw, packed)
 
 
 def open_raw(item: Item) -> pa.NativeFile:

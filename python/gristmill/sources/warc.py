@@ -30,8 +30,9 @@ from gristmill.sources.base import (
     Rows,
     batches,
 )
+from gristmill.sources.jsonl import broken
 from gristmill.sources.pages import LARGEST_PAGE, Page, date_of, page_record
-from gristmill.sources.paths import COMPRESSIONS, open_bytes, open_raw
+from gristmill.sources.paths import compression, open_bytes, open_raw
 
 Records = Generator[Record | BadRecord, None, dict[str, int]]
 
@@ -88,9 +89,9 @@ def splittable(item: Item) -> bool:
     """Whether reading may begin inside the file: it is plain, or its first gzip member is small."""
     with open_raw(item) as raw:
         head = raw.read(_PROBE_BYTES)
-    compression = _compression(head)
-    if compression != "gzip":
-        return compression is None
+    packed = compression(head)
+    if packed != "gzip":
+        return packed is None
     member = zlib.decompressobj(wbits=31)
     try:
         member.decompress(head, _PROBE_INFLATED)
@@ -99,18 +100,14 @@ def splittable(item: Item) -> bool:
     return member.eof and (bool(member.unused_data) or item.n_bytes > len(head))
 
 
-def _compression(head: bytes) -> str | None:
-    return next((name for magic, name in COMPRESSIONS.items() if head.startswith(magic)), None)
-
-
 def _read(item: Item, on_bad: OnBad, start: int, stop: int | None, *, texts: bool) -> Records:
     try:
         with open_raw(item) as raw:
-            compression = _compression(raw.read(4))
+            packed = compression(raw.read(4))
             raw.seek(0)
-            if compression != "zstd":
+            if packed != "zstd":
                 span = (start, _UNKNOWN if stop is None else stop, item.n_bytes)
-                gzip = compression == "gzip"
+                gzip = packed == "gzip"
                 return (yield from _documents(item, on_bad, raw, gzip, span, texts))
         if start > 0:
             return {}
@@ -118,9 +115,7 @@ def _read(item: Item, on_bad: OnBad, start: int, stop: int | None, *, texts: boo
             span = (0, _UNKNOWN, _UNKNOWN)
             return (yield from _documents(item, on_bad, _Pieces(stream), False, span, texts))
     except OSError as error:
-        detail = f"the file breaks off here: {error}"
-        locator = _locator(item, start, 0)
-        yield BadRecord(locator=locator, reason="bad_file", detail=detail, raw=b"")
+        yield broken(_locator(item, start, 0), error)
         return {}
 
 

@@ -77,19 +77,25 @@ def _utf8(text: str) -> str:
     return text
 
 
-def file_record(
-    item: Item, on_bad: OnBad, largest: int, metadata: dict[str, str]
-) -> Record | BadRecord:
-    """Read a file of up to `largest` bytes as one document with `metadata`."""
+def read_whole(item: Item, largest: int) -> bytes | BadRecord:
+    """The unpacked content of a file of up to `largest` bytes."""
     try:
         with open_bytes(item) as stream:
             # A read takes the memory that it may need; only a compressed file is of unknown size.
             packed = isinstance(stream, pa.CompressedInputStream)
-            raw = stream.read(largest + 1 if packed else min(largest, item.n_bytes) + 1)
+            raw: bytes = stream.read(largest + 1 if packed else min(largest, item.n_bytes) + 1)
     except OSError as error:
         return BadRecord(locator=item.locator, reason="bad_file", detail=str(error), raw=b"")
-    if len(raw) > largest:
-        return too_large(item, largest, raw[:largest])
+    return raw if len(raw) <= largest else too_large(item, largest, raw[:largest])
+
+
+def file_record(
+    item: Item, on_bad: OnBad, largest: int, metadata: dict[str, str]
+) -> Record | BadRecord:
+    """Read a file of up to `largest` bytes as one document with `metadata`."""
+    raw = read_whole(item, largest)
+    if isinstance(raw, BadRecord):
+        return raw
     text, fault = decode(raw, item.path, on_bad)
     if text is None:
         return BadRecord(locator=item.locator, reason="bad_utf8", detail=fault, raw=raw)
