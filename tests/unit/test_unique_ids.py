@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from gristmill.build import build
 from gristmill.errors import DataRefusedError
+from gristmill.inspection.sample import NOT_FOUND_AGAIN, sample
 from gristmill.unique_ids import own_ids
 from gristmill.verify import verify_corpus
 
@@ -46,6 +47,8 @@ def test_the_first_document_of_an_id_stays_and_the_others_have_their_rows(inputs
     assert ledger["id"].is_unique().all()
     assert set(docs["id"]) < set(ledger["id"])
     assert verify_corpus(corpus.path) == []
+    [group] = sample(corpus.path, stage="unique_ids")["groups"]
+    assert {one["note"] for one in group["shown"]} == {NOT_FOUND_AGAIN["unique_ids"]}
 
 
 def test_too_many_of_them_are_refused_with_exit_3_and_without_any_nothing_is_done(inputs):

@@ -24,7 +24,11 @@ from gristmill.inspection.again import GONE, read_again
 from gristmill.inspection.common import common_spans
 
 KEPT = "kept"
-NO_DOCUMENT = "the record is no document"
+NOT_FOUND_AGAIN = {
+    "read": "the record is no document",
+    "unique_ids": "by the id that it brought, another document would be found",
+}
+"""Why the documents that these stages dropped are not read again."""
 
 Group = tuple[str | None, str]
 """A stage and its drop reason, or None and `KEPT`."""
@@ -146,7 +150,9 @@ def _add_texts(
     stay = [doc_id for doc_id, one in told.items() if one["document"]["fate"] == "kept"]
     kept = _kept_texts(corpus, [*stay, *twins])
     gone = [one["document"] for one in told.values() if one["document"]["fate"] == "dropped"]
-    again, note = read_again(run, [row for row in gone if row["stage"] != "read"], recipe)
+    again, note = read_again(
+        run, [row for row in gone if row["stage"] not in NOT_FOUND_AGAIN], recipe
+    )
     for doc_id, one in told.items():
         text = kept.get(doc_id, again.get(doc_id))
         twin_text = kept.get(one["twin"]["id"]) if one["twin"] else None
@@ -158,7 +164,7 @@ def _add_texts(
 
 
 def _why_no_text(row: dict[str, Any], note: str | None) -> str:
-    return NO_DOCUMENT if row["stage"] == "read" else note or GONE
+    return NOT_FOUND_AGAIN.get(row["stage"]) or note or GONE
 
 
 def _kept_texts(corpus: Path, ids: list[str]) -> dict[str, str]:
