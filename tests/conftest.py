@@ -6,6 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("fixed", derandomize=True)
+settings.register_profile("search", max_examples=2000, deadline=None)
+# The same examples in every run; --hypothesis-profile search looks for new ones.
+settings.load_profile("fixed")
 
 sys.path.insert(0, str(Path(__file__).parent))
 

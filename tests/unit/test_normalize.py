@@ -11,7 +11,7 @@ import ftfy
 import pyarrow as pa
 import pytest
 from ftfy.badness import is_bad
-from hypothesis import given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from gristmill.normalize import Normalize, c4_lines, normalize
@@ -172,6 +172,7 @@ PIECES = st.sampled_from(
 
 @settings(deadline=None)
 @given(st.sampled_from(COMBINATIONS), st.lists(PIECES).map("".join))
+@example(Normalize(), "\n”")
 def test_with_any_options_normalizing_twice_is_normalizing_once(options, text):
     once = options(text)
     assert options(once) is once
@@ -197,10 +198,11 @@ def test_options_edit_what_they_say(options, text, expected):
     assert normalize(text) == text
 
 
-@given(st.text())
+@given(st.lists(st.sampled_from([*"aZ,.\"'‘’‚‛“”„‟«»`´", "it’s ", "“so” "])).map("".join))
 def test_quotes_are_straightened_as_by_ftfy(text):
-    mended = normalize(text)
-    assert Normalize(quotes="straight")(text) == normalize(ftfy.fixes.uncurl_quotes(mended))
+    straight = Normalize(quotes="straight")(text)
+    assume(not is_bad(text))
+    assert straight == ftfy.fixes.uncurl_quotes(text).rstrip()
 
 
 def documentation() -> list[str]:

@@ -91,4 +91,5 @@ def _ends_of_lines(text: str) -> str:
     """Strip white space before line ends and at the end, in time linear in the text."""
     if text.isascii() and " \n" not in text and "\t\n" not in text and text[-1:] not in " \t":
         return text
-    return "\n".join([line.rstrip() for line in text.split("\n")])
+    stripped = "\n".join([line.rstrip() for line in text.split("\n")])
+    return text if len(stripped) == len(text) else stripped
