@@ -13,7 +13,7 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
 use super::classes;
 use super::words::in_ranges;
@@ -34,7 +34,9 @@ pub(super) struct Rules {
     /// The number of words that affixes alone would cut an exception into, where they cut at all.
     taken_apart: HashMap<String, usize>,
     /// Their first two bytes, so that few places need a look-up.
-    taken_apart_heads: HashSet<[u8; 2]>,
+    taken_apart_heads: Heads,
+    /// First two bytes of all exceptions.
+    heads: Heads,
     longest: usize,
     most_words: usize,
 }
@@ -44,7 +46,8 @@ impl Rules {
         let mut rules = Self {
             exceptions: HashMap::new(),
             taken_apart: HashMap::new(),
-            taken_apart_heads: HashSet::new(),
+            taken_apart_heads: Heads::default(),
+            heads: Heads::default(),
             longest: 0,
             most_words: 0,
         };
@@ -58,17 +61,18 @@ impl Rules {
             rules.cut_affixes(text, &mut cuts);
             if cuts.len() > 1 {
                 rules.taken_apart.insert(text.clone(), cuts.len());
-                rules.taken_apart_heads.extend(head(text));
+                rules.taken_apart_heads.insert(text);
                 rules.most_words = rules.most_words.max(cuts.len());
             }
             rules.longest = rules.longest.max(text.len());
+            rules.heads.insert(text);
         }
         rules.exceptions = exceptions.into_iter().collect();
         rules
     }
 
     fn exception(&self, text: &str) -> Option<&[usize]> {
-        if text.len() > self.longest {
+        if text.len() > self.longest || !self.heads.contains(text) {
             return None;
         }
         self.exceptions.get(text).map(Vec::as_slice)
@@ -77,6 +81,10 @@ impl Rules {
     /// Append the words of a part without white space, as byte ranges in order.
     pub(super) fn cut(&self, part: &str, cuts: &mut Vec<Range<usize>>) {
         let from = cuts.len();
+        if part.bytes().all(|byte| byte.is_ascii_alphabetic()) && self.exception(part).is_none() {
+            cuts.push(0..part.len());
+            return;
+        }
         self.cut_affixes(part, cuts);
         if cuts.len() > from + 1 {
             self.put_together(part, from, cuts);
@@ -143,7 +151,7 @@ impl Rules {
         let mut found: Vec<(usize, usize)> = Vec::new();
         for first in 0..words.len() {
             let rest = &part[words[first].start..];
-            if !head(rest).is_some_and(|head| self.taken_apart_heads.contains(&head)) {
+            if !self.taken_apart_heads.contains(rest) {
                 continue;
             }
             for n in 2..=self.most_words.min(words.len() - first) {
@@ -187,8 +195,28 @@ impl Rules {
     }
 }
 
-fn head(text: &str) -> Option<[u8; 2]> {
-    text.as_bytes().first_chunk().copied()
+/// A set of first two bytes; a text of one byte alone goes with a zero.
+struct Heads(Vec<bool>);
+
+impl Default for Heads {
+    fn default() -> Self {
+        Self(vec![false; 1 << 16])
+    }
+}
+
+impl Heads {
+    fn insert(&mut self, text: &str) {
+        self.0[Self::head(text)] = true;
+    }
+
+    fn contains(&self, text: &str) -> bool {
+        self.0[Self::head(text)]
+    }
+
+    fn head(text: &str) -> usize {
+        let byte = |at: usize| text.as_bytes().get(at).copied().unwrap_or(0);
+        usize::from(u16::from_le_bytes([byte(0), byte(1)]))
+    }
 }
 
 /// Punctuation that is cut off at either end.
