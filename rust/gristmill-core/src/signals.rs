@@ -20,7 +20,7 @@ mod words;
 use rayon::prelude::*;
 
 use crate::{Error, Result};
-use lines::{LineFigures, Seen, line_figures};
+use lines::{LineFigures, LineMeter};
 use repetition::Repetition;
 use words::{Lexicon, Words};
 
@@ -98,15 +98,15 @@ pub fn split_words(text: &str) -> Vec<&str> {
 #[derive(Default)]
 struct Meter {
     lexicon: Lexicon,
+    lines: LineMeter,
     words: Words,
-    seen: Seen,
     repetition: Repetition,
 }
 
 impl Meter {
     fn measure(&mut self, text: &str) -> Row {
         self.words.clear();
-        let lines = line_figures(text, &mut self.lexicon, &mut self.words, &mut self.seen);
+        let lines = self.lines.measure(text, &mut self.lexicon, &mut self.words);
         let repeated = self.repetition.measure(&self.words.hashes, &self.words.ends);
         row(text, &self.words, &lines, &repeated)
     }

@@ -20,8 +20,15 @@ pub fn quality_signals(
     let texts = Texts::read(texts)?;
     let strs = texts.as_strs();
     let rows = leave(py, || signals::measure(&strs, threads))?;
-    Batches::from_columns(signals::NAMES.iter().enumerate().map(|(at, name)| {
-        let column = rows.iter().map(|row| row[at]).collect::<Vec<_>>();
-        (*name, Arc::new(Float64Array::from(column)) as ArrayRef)
-    }))
+    // Row by row: a column at a time would fetch every row from memory for each of its figures.
+    let mut columns = signals::NAMES.map(|_| Vec::with_capacity(rows.len()));
+    for row in &rows {
+        columns.iter_mut().zip(row).for_each(|(column, figure)| column.push(*figure));
+    }
+    Batches::from_columns(
+        signals::NAMES
+            .into_iter()
+            .zip(columns)
+            .map(|(name, column)| (name, Arc::new(Float64Array::from(column)) as ArrayRef)),
+    )
 }

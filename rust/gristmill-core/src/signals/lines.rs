@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::classes;
 use super::suspects;
-use super::walk::{Line, count_sentences, walk_line};
+use super::walk::{Line, Walker};
 use super::words::{IdentityHasher, Lexicon, Words, in_ranges, is_space};
 
 /// Repeated elements, as datatrove's `find_duplicates` counts them.
@@ -52,31 +52,37 @@ static CITATION: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\[(?:\d*|edit|citation needed)\]").unwrap());
 
 /// Hashes of the elements seen; reused from text to text.
-pub(super) type Seen = HashSet<u64, IdentityHasher>;
+type Seen = HashSet<u64, IdentityHasher>;
 
-/// Count lines and append the words of `text` to `words`.
-pub(super) fn line_figures(
-    text: &str,
-    lexicon: &mut Lexicon,
-    words: &mut Words,
-    seen: &mut Seen,
-) -> LineFigures {
-    let mut found = LineFigures::default();
-    let is_ascii = text.is_ascii();
-    let chars = |part: &str| if is_ascii { part.len() } else { part.chars().count() };
-    by_newline(text, &mut found, seen, chars);
-    found.paragraphs = paragraphs(text, seen, chars);
-    let mut at = 0;
-    while at < text.len() {
-        let line = walk_line(text, at, lexicon, words);
-        at = line.next;
-        let stripped = &text[line.stripped.clone()];
-        found.lines += 1;
-        found.bullets += usize::from(stripped.starts_with(['•', '-']));
-        found.ellipses += usize::from(stripped.ends_with("...") || stripped.ends_with('…'));
-        c4_line(stripped, &line, lexicon, &mut found);
+/// Counts lines; keeps its buffers between texts.
+#[derive(Default)]
+pub(super) struct LineMeter {
+    walker: Walker,
+    seen: Seen,
+}
+
+impl LineMeter {
+    /// Count lines and append the words of `text` to `words`.
+    pub(super) fn measure(
+        &mut self,
+        text: &str,
+        lexicon: &mut Lexicon,
+        words: &mut Words,
+    ) -> LineFigures {
+        let mut found = LineFigures::default();
+        let is_ascii = text.is_ascii();
+        let chars = |part: &str| if is_ascii { part.len() } else { part.chars().count() };
+        by_newline(text, &mut found, &mut self.seen, chars);
+        found.paragraphs = paragraphs(text, &mut self.seen, chars);
+        self.walker.each_line(text, lexicon, words, |line, lexicon| {
+            let stripped = &text[line.stripped.clone()];
+            found.lines += 1;
+            found.bullets += usize::from(stripped.starts_with(['•', '-']));
+            found.ellipses += usize::from(stripped.ends_with("...") || stripped.ends_with('…'));
+            c4_line(stripped, line, lexicon, &mut found);
+        });
+        found
     }
-    found
 }
 
 /// C4's rules for one stripped line, in datatrove's order.
@@ -105,7 +111,7 @@ fn c4_line(stripped: &str, line: &Line, lexicon: &mut Lexicon, found: &mut LineF
         found.curly_bracket = true;
     } else if !(suspect && suspects::has_policy(text)) {
         found.kept += 1;
-        found.sentences += if cited { count_sentences(text, lexicon) } else { line.sentences };
+        found.sentences += if cited { Walker::count_sentences(text, lexicon) } else { line.sentences };
     }
 }
 

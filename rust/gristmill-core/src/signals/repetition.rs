@@ -87,8 +87,14 @@ impl Repetition {
     }
 
     fn drop_single(&mut self) {
-        let grams = &self.grams.known;
-        self.places.retain(|place| grams[place.gram as usize].times > 1);
+        // As `Vec::retain`, without a branch that no one can predict.
+        let mut kept = 0;
+        for at in 0..self.places.len() {
+            let place = self.places[at];
+            self.places[kept] = place;
+            kept += usize::from(self.grams.known[place.gram as usize].times > 1);
+        }
+        self.places.truncate(kept);
     }
 
     fn duplicated(&mut self, n: usize, chars: impl Fn(usize, usize) -> usize) -> usize {

@@ -11,8 +11,6 @@ fn pattern(pattern: &str) -> Regex {
     Regex::new(pattern).unwrap()
 }
 
-static RARE: LazyLock<Regex> =
-    LazyLock::new(|| pattern("(?i-u)javascript|lorem|terms|privacy|cookie"));
 static LOREM_IPSUM: LazyLock<Regex> = LazyLock::new(|| pattern("(?i-u)lorem ipsum"));
 static JAVASCRIPT: LazyLock<Regex> = LazyLock::new(|| pattern("(?i-u)javascript"));
 static POLICY: LazyLock<Regex> = LazyLock::new(|| {
@@ -23,7 +21,20 @@ static POLICY: LazyLock<Regex> = LazyLock::new(|| {
 
 /// Whether a part between white space may belong to one of the phrases.
 pub(super) fn in_part(part: &str) -> bool {
-    part.len() >= "terms".len() && RARE.is_match(part.as_bytes())
+    let begins = |rest: &[u8], word: &str| {
+        rest.len() >= word.len() && rest[..word.len()].eq_ignore_ascii_case(word.as_bytes())
+    };
+    (0..part.len().saturating_sub(4)).any(|at| {
+        let rest = &part.as_bytes()[at..];
+        match rest[0] | 0x20 {
+            b'j' => begins(rest, "javascript"),
+            b'l' => begins(rest, "lorem"),
+            b't' => begins(rest, "terms"),
+            b'p' => begins(rest, "privacy"),
+            b'c' => begins(rest, "cookie"),
+            _ => false,
+        }
+    })
 }
 
 pub(super) fn has_lorem_ipsum(line: &str) -> bool {

@@ -34,9 +34,9 @@ pub(super) struct Rules {
     /// The number of words that affixes alone would cut an exception into, where they cut at all.
     taken_apart: HashMap<String, usize>,
     /// Their first two bytes, so that few places need a look-up.
-    taken_apart_heads: Heads,
-    /// First two bytes of all exceptions.
-    heads: Heads,
+    taken_apart_heads: Sieve,
+    /// What all exceptions look like from afar, so that few texts need a look-up.
+    looks: Sieve,
     longest: usize,
     most_words: usize,
 }
@@ -46,8 +46,8 @@ impl Rules {
         let mut rules = Self {
             exceptions: HashMap::new(),
             taken_apart: HashMap::new(),
-            taken_apart_heads: Heads::default(),
-            heads: Heads::default(),
+            taken_apart_heads: Sieve::default(),
+            looks: Sieve::default(),
             longest: 0,
             most_words: 0,
         };
@@ -61,18 +61,18 @@ impl Rules {
             rules.cut_affixes(text, &mut cuts);
             if cuts.len() > 1 {
                 rules.taken_apart.insert(text.clone(), cuts.len());
-                rules.taken_apart_heads.insert(text);
+                rules.taken_apart_heads.insert(head(text));
                 rules.most_words = rules.most_words.max(cuts.len());
             }
             rules.longest = rules.longest.max(text.len());
-            rules.heads.insert(text);
+            rules.looks.insert(look(text));
         }
         rules.exceptions = exceptions.into_iter().collect();
         rules
     }
 
     fn exception(&self, text: &str) -> Option<&[usize]> {
-        if text.len() > self.longest || !self.heads.contains(text) {
+        if text.len() > self.longest || !self.looks.contains(look(text)) {
             return None;
         }
         self.exceptions.get(text).map(Vec::as_slice)
@@ -151,7 +151,7 @@ impl Rules {
         let mut found: Vec<(usize, usize)> = Vec::new();
         for first in 0..words.len() {
             let rest = &part[words[first].start..];
-            if !self.taken_apart_heads.contains(rest) {
+            if !self.taken_apart_heads.contains(head(rest)) {
                 continue;
             }
             for n in 2..=self.most_words.min(words.len() - first) {
@@ -195,27 +195,41 @@ impl Rules {
     }
 }
 
-/// A set of first two bytes; a text of one byte alone goes with a zero.
-struct Heads(Vec<bool>);
+/// The first two bytes, a zero for one that is not there.
+fn head(text: &str) -> u32 {
+    let byte = |at: usize| u32::from(text.as_bytes().get(at).copied().unwrap_or(0));
+    byte(0) | byte(1) << 8
+}
 
-impl Default for Heads {
+/// The first two bytes, the last one and the length.
+fn look(text: &str) -> u32 {
+    let last = text.as_bytes().last().copied().unwrap_or(0);
+    head(text) | u32::from(last) << 16 | (text.len() as u32) << 24
+}
+
+/// A set of numbers that may hold more than what was put in.
+struct Sieve([u64; 256]);
+
+impl Default for Sieve {
     fn default() -> Self {
-        Self(vec![false; 1 << 16])
+        Self([0; 256])
     }
 }
 
-impl Heads {
-    fn insert(&mut self, text: &str) {
-        self.0[Self::head(text)] = true;
+impl Sieve {
+    fn insert(&mut self, number: u32) {
+        let bit = Self::bit(number);
+        self.0[bit / 64] |= 1 << (bit % 64);
     }
 
-    fn contains(&self, text: &str) -> bool {
-        self.0[Self::head(text)]
+    fn contains(&self, number: u32) -> bool {
+        let bit = Self::bit(number);
+        self.0[bit / 64] >> (bit % 64) & 1 == 1
     }
 
-    fn head(text: &str) -> usize {
-        let byte = |at: usize| text.as_bytes().get(at).copied().unwrap_or(0);
-        usize::from(u16::from_le_bytes([byte(0), byte(1)]))
+    /// One of 2^14 bits, by the golden ratio.
+    fn bit(number: u32) -> usize {
+        (number.wrapping_mul(0x9E37_79B9) >> 18) as usize
     }
 }
 

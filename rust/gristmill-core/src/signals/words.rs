@@ -203,7 +203,7 @@ const MORE: u8 = 3;
 
 /// Two slots: the part met last in the first of them.
 const WAYS: usize = 2;
-const SETS: usize = 1 << 15;
+const SETS: usize = 1 << 14;
 
 /// Words in `Lexicon::more` before everything is forgotten.
 const MOST_KEPT: usize = 1 << 17;
@@ -225,30 +225,38 @@ impl Default for Lexicon {
 }
 
 impl Lexicon {
-    /// Call `visit` with each word of a part between white space; tell whether the part may belong
-    /// to one of the phrases in `suspects`.
+    /// The hash of a part, whose slot is fetched from memory meanwhile.
     #[inline]
-    pub(super) fn each_word(
-        &mut self,
-        text: &str,
-        part: Range<usize>,
-        mut visit: impl FnMut(Word),
-    ) -> bool {
+    pub(super) fn look_ahead(&self, text: &str, part: Range<usize>) -> u64 {
         let bytes = text.as_bytes();
         let hash = match bytes[part.start..].first_chunk() {
             Some(first) if part.len() <= LONGEST_FOLDED => hash_short(first, part.len()),
-            _ if part.len() > LONGEST_KEPT_PART => {
-                let suspect = self.cut(&text[part]);
-                self.words.iter().copied().for_each(visit);
-                return suspect;
-            }
-            _ => hash(&bytes[part.clone()]),
+            _ if part.len() > LONGEST_KEPT_PART => return 0,
+            _ => hash(&bytes[part]),
         };
+        std::hint::black_box(self.sets[hash as usize % SETS][0].part);
+        hash
+    }
+
+    /// Call `visit` with each word of a part with that hash; tell whether the part may belong to one
+    /// of the phrases in `suspects`.
+    #[inline]
+    pub(super) fn each_word(
+        &mut self,
+        hash: u64,
+        part: &str,
+        mut visit: impl FnMut(Word),
+    ) -> bool {
+        if part.len() > LONGEST_KEPT_PART {
+            let suspect = self.cut(part);
+            self.words.iter().copied().for_each(visit);
+            return suspect;
+        }
         let set = &mut self.sets[hash as usize % SETS];
         if set[0].part != hash || set[0].n_words == EMPTY {
             set.swap(0, 1);
             if set[0].part != hash || set[0].n_words == EMPTY {
-                self.learn(hash, &text[part]);
+                self.learn(hash, part);
             }
         }
         let slot = &self.sets[hash as usize % SETS][0];
