@@ -19,21 +19,15 @@ static POLICY: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// Whether a part between white space may belong to one of the phrases.
+/// Whether a part between white space may belong to one of the phrases: "javascript", "lorem",
+/// "terms", "privacy" or "cookie" begin somewhere in it.
 pub(super) fn in_part(part: &str) -> bool {
-    let begins = |rest: &[u8], word: &str| {
-        rest.len() >= word.len() && rest[..word.len()].eq_ignore_ascii_case(word.as_bytes())
-    };
-    (0..part.len().saturating_sub(4)).any(|at| {
-        let rest = &part.as_bytes()[at..];
-        match rest[0] | 0x20 {
-            b'j' => begins(rest, "javascript"),
-            b'l' => begins(rest, "lorem"),
-            b't' => begins(rest, "terms"),
-            b'p' => begins(rest, "privacy"),
-            b'c' => begins(rest, "cookie"),
-            _ => false,
-        }
+    const BEGINNINGS: [[u8; 4]; 5] = [*b"java", *b"lore", *b"term", *b"priv", *b"cook"];
+    let four = |bytes: [u8; 4]| u32::from_le_bytes(bytes) | 0x2020_2020;
+    // Without a branch for each place: few of them could be predicted.
+    part.as_bytes().windows(4).fold(false, |found, bytes| {
+        let here = four([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        BEGINNINGS.iter().fold(found, |found, beginning| found | (here == four(*beginning)))
     })
 }
 

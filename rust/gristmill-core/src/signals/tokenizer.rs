@@ -373,15 +373,17 @@ fn is_quote(c: char) -> bool {
 /// Cut `part[whole]`, which has no affixes, at its infixes; a URL stays whole.
 fn cut_infixes(part: &str, whole: Range<usize>, cuts: &mut Vec<Range<usize>>) {
     let text = &part[whole.clone()];
+    // No infix begins with one of these.
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     if text.bytes().all(plain) || is_url(text) {
         cuts.push(whole);
         return;
     }
     let (mut from, mut at) = (0, 0);
-    let mut before = None;
-    while let Some(c) = text[at..].chars().next() {
-        let length = infix_len(&text[at..], c, before);
+    while let Some(run) = text.as_bytes()[at..].iter().position(|byte| !plain(*byte)) {
+        at += run;
+        let Some(c) = text[at..].chars().next() else { break };
+        let length = infix_len(&text[at..], c, text[..at].chars().next_back());
         if length > 0 && at > 0 {
             if from < at {
                 cuts.push(whole.start + from..whole.start + at);
@@ -390,7 +392,6 @@ fn cut_infixes(part: &str, whole: Range<usize>, cuts: &mut Vec<Range<usize>>) {
             from = at + length;
         }
         at += length.max(c.len_utf8());
-        before = text[..at].chars().next_back();
     }
     if from < text.len() {
         cuts.push(whole.start + from..whole.end);
