@@ -10,6 +10,7 @@
 //! it never reaches because an earlier rule dropped the document) is 0 or what the formula gives.
 
 mod classes;
+mod gibberish;
 mod lines;
 mod repetition;
 mod suspects;
@@ -25,7 +26,7 @@ use repetition::Repetition;
 use words::{Lexicon, Words};
 
 /// The names of the signals, in the order of a row.
-pub const NAMES: [&str; 29] = [
+pub const NAMES: [&str; 30] = [
     "gopher_word_count",
     "gopher_mean_word_length",
     "gopher_hash_ratio",
@@ -55,6 +56,7 @@ pub const NAMES: [&str; 29] = [
     "fineweb_short_line_ratio",
     "fineweb_char_dup_ratio",
     "fineweb_list_ratio",
+    "gibberish_score",
 ];
 
 /// The figures of one text, by [`NAMES`].
@@ -117,12 +119,7 @@ fn share(part: usize, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-fn row(
-    text: &str,
-    words: &Words,
-    lines: &LineFigures,
-    repeated: &repetition::Figures,
-) -> Row {
+fn row(text: &str, words: &Words, lines: &LineFigures, repeated: &repetition::Figures) -> Row {
     let chars = text.chars().count();
     let n_words = words.hashes.len();
     let ellipses = memchr::memmem::find_iter(text.as_bytes(), "...").count()
@@ -161,5 +158,6 @@ fn row(
         share(lines.short, lines.not_blank),
         share(lines.not_blank_duplicate_chars, chars - lines.newlines),
         share(lines.newlines, n_words),
+        words.gibberish(),
     ]
 }

@@ -111,7 +111,8 @@ fn c4_line(stripped: &str, line: &Line, lexicon: &mut Lexicon, found: &mut LineF
         found.curly_bracket = true;
     } else if !(suspect && suspects::has_policy(text)) {
         found.kept += 1;
-        found.sentences += if cited { Walker::count_sentences(text, lexicon) } else { line.sentences };
+        found.sentences +=
+            if cited { Walker::count_sentences(text, lexicon) } else { line.sentences };
     }
 }
 

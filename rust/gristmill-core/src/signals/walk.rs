@@ -39,8 +39,7 @@ impl Line {
             self.sentences += 1;
             self.ended = false;
         }
-        self.suspect |= lexicon.each_word(part.hash, &text[part.bytes.clone()], |word| {
-            words.push(word);
+        self.suspect |= lexicon.each_word(part.hash, &text[part.bytes.clone()], words, |word| {
             if word.ends_sentence() {
                 self.ended = true;
             } else if self.ended && !word.is_punctuation() {

@@ -12,6 +12,7 @@ use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::classes;
+use super::gibberish::{Oddity, look_at, score};
 use super::suspects;
 use super::tokenizer::RULES;
 
@@ -130,6 +131,8 @@ pub(super) struct Words {
     pub alphabetic: usize,
     /// Bit `i` is set when stop word `i` occurs; bit 0 means nothing.
     stop_words: u16,
+    strange: u64,
+    order: i64,
 }
 
 impl Words {
@@ -152,6 +155,16 @@ impl Words {
         self.not_symbol_chars += is_word * word.chars as usize;
         self.alphabetic += usize::from(word.flags & ALPHABETIC != 0);
         self.stop_words |= 1 << (word.flags >> STOP_WORD);
+    }
+
+    #[inline]
+    pub(super) fn add(&mut self, oddity: Oddity) {
+        self.strange += u64::from(oddity.strange);
+        self.order += i64::from(oddity.order);
+    }
+
+    pub(super) fn gibberish(&self) -> f64 {
+        score(self.strange, u64::from(self.chars), self.order)
     }
 
     pub(super) fn n_stop_words(&self) -> u32 {
@@ -197,6 +210,8 @@ struct Slot {
     flags: [u8; 2],
     n_words: u8,
     suspect: bool,
+    strange: u8,
+    order: i8,
 }
 
 const EMPTY: u8 = 0;
@@ -253,19 +268,25 @@ impl Lexicon {
         hash
     }
 
-    /// Call `visit` with each word of a part with that hash; tell whether the part may belong to one
-    /// of the phrases in `suspects`.
+    /// Append the words of a part with that hash, calling `visit` with each; tell whether the part may
+    /// belong to one of the phrases in `suspects`.
     #[inline]
     pub(super) fn each_word(
         &mut self,
         hash: u64,
         part: &str,
+        words: &mut Words,
         mut visit: impl FnMut(Word),
     ) -> bool {
+        let mut take = |word| {
+            words.push(word);
+            visit(word);
+        };
         if part.len() > LONGEST_KEPT_PART {
-            let suspect = self.cut(part);
-            self.words.iter().copied().for_each(visit);
-            return suspect;
+            self.cut(part);
+            self.words.iter().copied().for_each(take);
+            words.add(look_at(part));
+            return suspects::in_part(part);
         }
         let set = &mut self.sets[hash as usize % SETS];
         if set[0].part != hash || set[0].n_words == EMPTY {
@@ -277,13 +298,14 @@ impl Lexicon {
         let slot = &self.sets[hash as usize % SETS][0];
         if slot.n_words == MORE {
             let [first, n] = slot.hashes.map(|at| at as usize);
-            self.more[first..first + n].iter().copied().for_each(visit);
+            self.more[first..first + n].iter().copied().for_each(take);
         } else {
             for at in 0..usize::from(slot.n_words) {
                 let chars = u32::from(slot.chars[at]);
-                visit(Word { hash: slot.hashes[at], chars, flags: slot.flags[at] });
+                take(Word { hash: slot.hashes[at], chars, flags: slot.flags[at] });
             }
         }
+        words.add(Oddity { strange: slot.strange.into(), order: slot.order.into() });
         slot.suspect
     }
 
@@ -294,7 +316,15 @@ impl Lexicon {
             self.more.clear();
             self.sets.fill([Slot::default(); WAYS]);
         }
-        let mut slot = Slot { part: hash, suspect: self.cut(part), ..Slot::default() };
+        self.cut(part);
+        let oddity = look_at(part);
+        let mut slot = Slot {
+            part: hash,
+            suspect: suspects::in_part(part),
+            strange: oddity.strange.min(u8::MAX.into()) as u8,
+            order: oddity.order.clamp(i8::MIN.into(), i8::MAX.into()) as i8,
+            ..Slot::default()
+        };
         if self.words.len() <= 2 {
             for (at, word) in self.words.iter().enumerate() {
                 slot.hashes[at] = word.hash;
@@ -310,12 +340,11 @@ impl Lexicon {
         self.sets[hash as usize % SETS][0] = slot;
     }
 
-    /// Set `words` to those of `part`; tell whether it may belong to a phrase.
-    fn cut(&mut self, part: &str) -> bool {
+    /// Set `words` to those of `part`.
+    fn cut(&mut self, part: &str) {
         self.cuts.clear();
         RULES.cut(part, &mut self.cuts);
         self.words.clear();
         self.words.extend(self.cuts.iter().map(|cut| Word::new(&part[cut.clone()])));
-        suspects::in_part(part)
     }
 }
