@@ -9,6 +9,7 @@
 //! concatenation of its words. A figure that datatrove leaves undefined (a share of nothing, or one
 //! it never reaches because an earlier rule dropped the document) is 0 or what the formula gives.
 
+mod bad_words;
 mod classes;
 mod gibberish;
 mod lines;
@@ -21,6 +22,7 @@ mod words;
 use rayon::prelude::*;
 
 use crate::{Error, Result};
+pub use bad_words::BadWords;
 use lines::{LineFigures, LineMeter};
 use repetition::Repetition;
 use words::{Lexicon, Words};
