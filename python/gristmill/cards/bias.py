@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import product
+from math import log
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -51,6 +52,11 @@ class Near:
     pairs: int
     documents: int
     squares: float
+
+    @property
+    def effect(self) -> float:
+        """The design effect of counting pairs of the same documents."""
+        return design_effect(self.pairs, self.squares)
 
 
 NOTHING = Near(0, 0, 0.0)
@@ -175,9 +181,8 @@ def count_terms(tables: Iterable[pa.Table], terms: Terms) -> Counted:
 
 
 def _identity(counted: Counted, how: str) -> dict[str, Any]:
-    categories = dict.fromkeys(term.groups[0] for term in counted.of("identity"))
     found = []
-    for _, name in categories:
+    for name in dict.fromkeys(term.group for term in counted.of("identity")):
         whole = counted.everywhere("identity", name)
         row = {"category": name, "occurrences": whole.pairs, "documents": whole.documents}
         found.append({**row, "share_documents": share(whole.documents, counted.documents)})
@@ -188,7 +193,7 @@ def _identity_terms(counted: Counted, how: str) -> dict[str, Any]:
     found = []
     for term in counted.of("identity"):
         occurrences, documents = counted.occurrences[term]
-        row = {"category": term.groups[0][1], "term": term.name}
+        row = {"category": term.group, "term": term.name}
         found.append({**row, "occurrences": occurrences, "documents": documents})
     return table(found, f"{how} that are identity terms")
 
@@ -207,23 +212,22 @@ def _sentiment(counted: Counted, how: str) -> dict[str, Any]:
     """Positive against negative words near each identity term, held against the whole corpus."""
     everywhere = counted.everywhere("sentiment")
     positive, negative = (counted.everywhere("sentiment", n).pairs for n in _JUDGMENTS)
-    effect = design_effect(everywhere.pairs, everywhere.squares)
-    usual, usual_variance = log_odds(positive, negative, effect)
+    usual, usual_variance = log_odds(positive, negative, everywhere.effect)
     terms = counted.of("identity")
     enough, left_out = _tested(terms, [counted.around(term, "sentiment") for term in terms])
     found = []
     for term, near in enough:
         good, bad = (counted.around(term, "sentiment", name).pairs for name in _JUDGMENTS)
-        odds, variance = log_odds(good, bad, design_effect(near.pairs, near.squares))
+        odds, variance = log_odds(good, bad, near.effect)
         low, high = bounds(odds - usual, variance + usual_variance)
         found.append(
             {
-                "category": term.groups[0][1],
+                "category": term.group,
                 "term": term.name,
                 "positive": good,
                 "negative": bad,
                 "documents": near.documents,
-                "log_odds_ratio": rounded(odds - usual),
+                "log_ratio": rounded(odds - usual),
                 "low": rounded(low),
                 "high": rounded(high),
             }
@@ -247,11 +251,10 @@ def _pronouns(counted: Counted, how: str) -> dict[str, Any]:
     found = []
     for term, near in enough:
         row: Row = {"occupation": term.name, "documents": near.documents}
-        effect = design_effect(near.pairs, near.squares)
-        row["independent"] = rounded(near.pairs / effect)
+        row["independent"] = rounded(near.pairs / near.effect)
         for name in PRONOUNS:
             n = counted.around(term, "pronoun", name).pairs
-            low, high = wilson(n, near.pairs, effect)
+            low, high = wilson(n, near.pairs, near.effect)
             row[name] = {
                 "pairs": n,
                 "share": share(n, near.pairs),
@@ -270,25 +273,26 @@ def _pronouns(counted: Counted, how: str) -> dict[str, Any]:
 def _pairs(counted: Counted, how: str) -> dict[str, Any]:
     """Occupations near identity terms, against what the margins of that table lead to expect."""
     people, work = counted.of("identity"), counted.of("occupation")
-    pairs = np.array(
-        [[counted.around(one, "occupation", job.name).pairs for job in work] for one in people],
-        dtype=np.int64,
-    )
-    by_person, by_work, total = pairs.sum(axis=1), pairs.sum(axis=0), int(pairs.sum())
+    of_person = {one: counted.around(one, "occupation") for one in people}
+    of_work = {job: counted.around(job, "identity") for job in work}
+    total = sum(near.pairs for near in of_work.values())
     found, left_out = [], 0
-    for at, job_at in np.ndindex(pairs.shape):
-        expected = int(by_person[at]) * int(by_work[job_at]) / (total or 1)
-        near = counted.around(people[at], "occupation", work[job_at].name)
+    for person, job in product(people, work):
+        near = counted.around(person, "occupation", job.name)
+        expected = of_person[person].pairs * of_work[job].pairs / (total or 1)
         if expected < LEAST_EXPECTED:
             left_out += near.pairs > 0
             continue
-        effect = design_effect(near.pairs, near.squares)
-        ratio, variance = log_odds(near.pairs, expected, effect)
+        margins = [of_person[person], of_work[job]]
+        # Of a pair that is never found, the occupation's other pairs say how they come in clumps.
+        effect = (near if near.pairs else of_work[job]).effect
+        variance = effect / (near.pairs + 0.5) + sum(one.effect / one.pairs for one in margins)
+        ratio = log((near.pairs + 0.5) / (expected + 0.5))
         low, high = bounds(ratio, variance)
         found.append(
             {
-                "term": people[at].name,
-                "occupation": work[job_at].name,
+                "term": person.name,
+                "occupation": job.name,
                 "pairs": near.pairs,
                 "documents": near.documents,
                 "expected": rounded(expected),
@@ -331,11 +335,16 @@ def _spelling(counted: Counted, how: str) -> dict[str, Any]:
 
 def _regions(counted: Counted, how: str) -> dict[str, Any]:
     terms = counted.of("region")
-    names = dict.fromkeys(term.groups[0][1] for term in terms)
+    names = dict.fromkeys(term.group for term in terms)
     whole = {name: counted.everywhere("region", name) for name in names}
     total = sum(near.pairs for near in whole.values())
     countries = [
-        {"region": term.groups[0][1], "country": term.name, "occurrences": n, "documents": documents}
+        {
+            "region": term.group,
+            "country": term.name,
+            "occurrences": n,
+            "documents": documents,
+        }
         for term in terms
         for n, documents in [counted.occurrences[term]]
         if n
@@ -360,9 +369,7 @@ def _regions(counted: Counted, how: str) -> dict[str, Any]:
 
 def _domains(hosts: pl.Series, terms: Terms) -> dict[str, Any] | None:
     """Documents by the region of the top-level domain of their URL."""
-    region = {
-        domain: term.groups[0][1] for term in terms.terms for domain in term.domains
-    }
+    region = {domain: term.group for term in terms.terms for domain in term.domains}
     if not region:
         return None
     ends = hosts.str.extract(r"(\.[^.]+)\.?$", 1).drop_nulls()

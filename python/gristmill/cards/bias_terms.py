@@ -117,6 +117,11 @@ class Term:
     groups: tuple[Group, ...]
     domains: tuple[str, ...] = ()
 
+    @property
+    def group(self) -> str:
+        """The group that the file lists it under."""
+        return self.groups[0][1] or self.kind
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -138,7 +143,7 @@ class Terms:
         lists, found = self.lists, []
         for kind, grouped in (("identity", lists.identity), ("region", lists.regions)):
             for group, named in (grouped.groups if grouped else {}).items():
-                found += [_term(kind, name, forms, (group,)) for name, forms in named.items()]
+                found += [_term(kind, name, forms, (group, None)) for name, forms in named.items()]
         if lists.occupations:
             for name, forms in lists.occupations.terms.items():
                 found.append(_term("occupation", name, forms, (name, None)))
