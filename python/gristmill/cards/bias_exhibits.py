@@ -78,7 +78,10 @@ def exhibits(m: Measured) -> list[Exhibit]:
 
 def _people(bias: Measured, missing: list[str]) -> Exhibit:
     found = rows(bias, "identity")
-    lead = f"{_judged(bias)} were searched for words that name groups of people. {_most(found)}"
+    lead = (
+        f"{_judged(bias)} were searched for words that name groups of people. Found in these shares "
+        f"of them: {groups_named(found) or 'none'}."
+    )
     if missing:
         lead += f" Left out because too little was counted: {listed(missing)}."
     notes = [f"{percent(r['share_documents'])} · {count(r['occurrences'])} words" for r in found]
@@ -119,11 +122,11 @@ def _unjudged(bias: Measured) -> str:
     return f"The other documents ({percent(others)}) were not judged." if others else ""
 
 
-def _most(found: list[Row]) -> str:
+def groups_named(found: list[Row]) -> str:
+    """The categories of people that documents name, with their shares, the most frequent first."""
     named = [row for row in found if row["documents"]]
     ranked = sorted(named, key=lambda row: (-row["documents"], row["category"]))
-    shares = [f"{row['category']} {percent(row['share_documents'])}" for row in ranked]
-    return f"Of these documents name: {listed(shares, 8)}." if shares else "None names one."
+    return listed([f"{row['category']} {percent(row['share_documents'])}" for row in ranked], 8)
 
 
 def _left_out(n: int, what: str) -> str:

@@ -201,7 +201,11 @@ def _parse(data: bytes, name: str, where: str) -> Terms:
     if not isinstance(content, dict):
         raise RecipeError(f"{where}: expected a mapping, got {type(content).__name__}")
     terms = Terms(check(TermLists, content, where), name, hashlib.sha256(data).hexdigest())
+    seen = set()
     for term in terms.terms:
+        if (term.kind, term.groups, term.name) in seen:
+            raise RecipeError(f"{where}: {term.kind} {term.name!r} is there twice; leave one out")
+        seen.add((term.kind, term.groups, term.name))
         if not (term.forms or term.domains) or not all(map(_has_a_word, term.forms)):
             raise RecipeError(f"{where}: {term.kind} {term.name!r} has a form without a word")
     return terms
