@@ -285,10 +285,8 @@ def _pairs(counted: Counted, how: str) -> dict[str, Any]:
         if expected < LEAST_EXPECTED:
             left_out += near.pairs > 0
             continue
-        margins = [of_person[person], of_work[job]]
-        # Of a pair that is never found, the occupation's other pairs say how they come in clumps.
-        effect = (near if near.pairs else of_work[job]).effect
-        variance = effect / (near.pairs + 0.5) + sum(one.effect / one.pairs for one in margins)
+        # What clumps elsewhere makes the expectation of this pair unsure too.
+        variance = max(near.effect, of_work[job].effect) / (near.pairs + 0.5)
         ratio = log((near.pairs + 0.5) / (expected + 0.5))
         low, high = bounds(ratio, variance)
         found.append(
