@@ -5,9 +5,8 @@ lists' language are judged. A share or ratio is left out when fewer than `LEAST`
 `LEAST_DOCUMENTS` documents speak for it; its interval counts what one document repeats as one voice
 (`intervals`). Cost: one more pass over the texts, at memory speed; memory does not grow with them.
 
-Sources: co-occurrence with gendered pronouns as in Brown et al. 2020 (GPT-3, section 6.2) and Groeneveld
-et al. 2024; the ratio to what the margins of a table lead to expect is pointwise mutual information
-(Church and Hanks 1990).
+Sources: what is found against what the margins of a table lead to expect is pointwise mutual
+information (Church and Hanks 1990); the intervals are those of `intervals`; the rest is our own.
 """
 
 from __future__ import annotations
