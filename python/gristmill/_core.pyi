@@ -17,6 +17,7 @@ __all__ = [
     "RecordTable",
     "RowReader",
     "SuffixIndex",
+    "TermCounter",
     "WarcDocuments",
     "WarcRecords",
     "Xxh3",
@@ -100,6 +101,31 @@ class BpeEncoder:
 def merges_of_ranks(tokens: list[bytes | None]) -> tuple[list[tuple[int, int, int]], bool]: ...
 
 # ---- end bpe.rs ----
+
+# ---- cooccurrence.rs ----
+
+@final
+class TermCounter:
+    """Counts terms, and the groups of terms near them, in texts that are given in portions.
+
+    `phrases` are (phrase, term), `groups` the groups of each term, `centers` the terms around which
+    `window` words to each side are looked at.
+    """
+
+    def __new__(
+        cls,
+        phrases: list[tuple[str, int]],
+        groups: list[list[int]],
+        centers: list[int],
+        window: int,
+    ) -> TermCounter: ...
+    def add(self, texts: pa.Table, threads: int) -> None: ...
+    def words(self) -> int: ...
+    def terms(self) -> Batches:
+        """Of each term: occurrences, texts."""
+
+    def cells(self) -> Batches:
+        """One row per center and group, then one per group of whole texts: pairs, texts, squares."""
 
 # ---- dedup.rs ----
 

@@ -187,11 +187,33 @@ fn hash_ascii(text: &[u8], start: usize, end: usize) -> Option<u64> {
 }
 
 /// Call `visit` with the hash of each lower-cased word of `text`, in order.
-pub fn each_word(text: impl AsRef<[u8]>, visit: impl FnMut(u64)) {
-    let (mut portions, mut words) = (Portions::new(text.as_ref()), Vec::new());
-    let mut scan = Scan::new(Simd::widest());
-    while scan.portion(&mut portions, &mut words) {}
-    words.into_iter().for_each(visit);
+pub fn each_word(text: impl AsRef<[u8]>, mut visit: impl FnMut(u64)) {
+    WordHashes::default().each_portion(text, |words| words.iter().copied().for_each(&mut visit));
+}
+
+/// Hashes the lower-cased words of texts; keeps its buffers between them.
+#[derive(Debug)]
+pub struct WordHashes {
+    scan: Scan,
+    words: Vec<u64>,
+}
+
+impl Default for WordHashes {
+    fn default() -> Self {
+        Self { scan: Scan::new(Simd::widest()), words: Vec::new() }
+    }
+}
+
+impl WordHashes {
+    /// Call `visit` with the hashes of the words of `text`, in order, a few thousand at a time.
+    pub fn each_portion(&mut self, text: impl AsRef<[u8]>, mut visit: impl FnMut(&[u64])) {
+        let mut portions = Portions::new(text.as_ref());
+        self.words.clear();
+        while self.scan.portion(&mut portions, &mut self.words) {
+            visit(&self.words);
+            self.words.clear();
+        }
+    }
 }
 
 /// What [`Shingler`] says of a text besides its shingles: equal for two texts when their words are

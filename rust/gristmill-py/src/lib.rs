@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 
 mod arrow;
 mod bpe;
+mod cooccurrence;
 mod dedup;
 mod digest;
 mod error;
@@ -27,6 +28,10 @@ mod _core {
     // ---- bpe.rs ----
     #[pymodule_export]
     use crate::bpe::{PyBpeEncoder, PyBpeTrainer, merges_of_ranks};
+
+    // ---- cooccurrence.rs ----
+    #[pymodule_export]
+    use crate::cooccurrence::TermCounter;
 
     // ---- dedup.rs ----
     #[pymodule_export]
