@@ -8,6 +8,7 @@ mod error;
 pub use error::{Error, Result};
 
 pub mod bpe;
+pub mod decontaminate;
 pub mod digest;
 pub mod exact_substring;
 pub mod huge;

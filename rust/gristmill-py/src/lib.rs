@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 
 mod arrow;
 mod bpe;
+mod decontaminate;
 mod dedup;
 mod digest;
 mod error;
@@ -27,6 +28,10 @@ mod _core {
     // ---- bpe.rs ----
     #[pymodule_export]
     use crate::bpe::{PyBpeEncoder, PyBpeTrainer, merges_of_ranks};
+
+    // ---- decontaminate.rs ----
+    #[pymodule_export]
+    use crate::decontaminate::BenchmarkItems;
 
     // ---- dedup.rs ----
     #[pymodule_export]
