@@ -25,7 +25,7 @@ mod scan;
 mod seeds;
 
 pub use longest::longest_match;
-use passage::Judge;
+use passage::{Judge, Least};
 use scan::Scanner;
 pub use seeds::WORDS as SEED_WORDS;
 use seeds::{SeedHash, Seeds};
@@ -107,8 +107,8 @@ pub struct Items {
     /// For each item its first part; at the end, the number of parts.
     first_part: Vec<usize>,
     seeds: Seeds,
-    /// For each item, fewer seeds cannot be a find; none when no text can be found to hold it.
-    least_hits: Vec<Option<usize>>,
+    /// For each item, what a passage has at least that holds it; none when none can.
+    least: Vec<Option<Least>>,
 }
 
 impl Items {
@@ -130,11 +130,14 @@ impl Items {
             });
         }
         let (mut reader, mut words, mut of_part) = (Words::default(), Vec::new(), Vec::new());
+        let mut letters = Vec::new();
         let mut bounds = Vec::with_capacity(parts.len());
         for part in parts {
             reader.hash(part, &mut of_part);
             bounds.push(Part { start: words.len(), end: words.len() + of_part.len() });
             words.extend_from_slice(&of_part);
+            let spans = reader.spans(part).into_iter();
+            letters.extend(spans.map(|span| letter_bytes(&part[span])));
         }
         if u32::try_from(words.len()).is_err() {
             let value = format!("{} words", words.len());
@@ -151,18 +154,17 @@ impl Items {
             texts.push(parts[first..first + n_parts].join("\n"));
             first_part.push(first + n_parts);
         }
-        let seeds = Seeds::new(&words, &bounds, &first_part);
+        let seeds = Seeds::new(&words, &letters, &bounds, &first_part);
         let mut items =
-            Self { rule, texts, words, parts: bounds, first_part, seeds, least_hits: Vec::new() };
-        items.least_hits =
-            (0..items.texts.len()).map(|item| items.judge(item as u32).least_hits()).collect();
+            Self { rule, texts, words, parts: bounds, first_part, seeds, least: Vec::new() };
+        items.least = (0..items.texts.len()).map(|item| items.judge(item as u32).least()).collect();
         Ok(items)
     }
 
     /// For each item, whether any text can be found to hold it: not when it is too short, or when no
     /// run of [`SEED_WORDS`] of its words is distinctive.
     pub fn findable(&self) -> Vec<bool> {
-        self.least_hits.iter().map(Option::is_some).collect()
+        self.least.iter().map(Option::is_some).collect()
     }
 
     /// Find items in each text: the finds, ordered by item and start; the same for any number of
@@ -180,7 +182,7 @@ impl Items {
 
     fn judge(&self, item: u32) -> Judge<'_> {
         let (first, end) = (self.first_part[item as usize], self.first_part[item as usize + 1]);
-        Judge::new(self.rule, &self.words, &self.parts[first..end], &self.seeds)
+        Judge::new(self.rule, item, &self.words, &self.parts[first..end], &self.seeds)
     }
 }
 
@@ -194,7 +196,7 @@ struct Finder<'a> {
 
 impl<'a> Finder<'a> {
     fn new(items: &'a Items) -> Self {
-        let scanner = Scanner::new(&items.seeds, &items.least_hits, items.rule.ngram);
+        let scanner = Scanner::new(&items.seeds, &items.least, items.rule.ngram);
         Self { items, reader: Words::default(), words: Vec::new(), scanner }
     }
 
@@ -203,14 +205,14 @@ impl<'a> Finder<'a> {
         let (mut finds, mut spans) = (Vec::new(), Vec::new());
         for &candidate in self.scanner.candidates(&self.words) {
             let judge = self.items.judge(candidate.item);
-            let Some(held) = judge.compare(&self.words, candidate.start, candidate.end) else {
+            let Some(held) = judge.compare(&self.words, candidate.start..candidate.end) else {
                 continue;
             };
             if spans.is_empty() {
                 spans = self.reader.spans(text);
             }
-            let start = marks_before(text, spans[held.start].start);
-            let end = marks_after(text, spans[held.end - 1].end);
+            let start = marks_before(text, spans[held.words.start].start);
+            let end = marks_after(text, spans[held.words.end - 1].end);
             finds.push(Find {
                 item: candidate.item,
                 start,
@@ -226,6 +228,10 @@ impl<'a> Finder<'a> {
         }
         Ok(finds)
     }
+}
+
+fn letter_bytes(word: &str) -> usize {
+    word.chars().filter(|character| character.is_alphabetic()).map(char::len_utf8).sum()
 }
 
 fn is_mark(character: &char) -> bool {

@@ -1,23 +1,35 @@
 //! Compares a passage with an item, word for word.
 
-use super::seeds::{SeedHash, Seeds, WORDS};
+use std::cmp::Ordering;
+use std::ops::Range;
+
+use super::seeds::{Place, Seeds, WORDS};
 use super::{Part, Rule, hash_run};
 
 /// What a passage holds of an item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Held {
-    /// The first and the last word of the text that stand in the item too, in runs of [`WORDS`].
-    pub start: usize,
-    pub end: usize,
-    /// Words of the item, or of one of its parts, that stand in the passage; of so many.
+    /// The words of the text that stand in the item too, from the first to the last.
+    pub words: Range<usize>,
+    /// Words in seeds, of the item or of one of its parts, that stand in the passage; of so many.
     pub covered: usize,
     pub n_words: usize,
     pub has_ngram: bool,
 }
 
+/// How little a passage may have in common with an item, seen before the two are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Least {
+    /// Words in seeds, for a find by coverage.
+    pub words: usize,
+    /// Seeds, for a find by an n-gram.
+    pub seeds: usize,
+}
+
 /// Judges passages by one item.
 pub(super) struct Judge<'a> {
     rule: Rule,
+    item: u32,
     /// The words of all items.
     words: &'a [u64],
     /// The parts of this one.
@@ -26,53 +38,39 @@ pub(super) struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(rule: Rule, words: &'a [u64], parts: &'a [Part], seeds: &'a Seeds) -> Self {
-        Self { rule, words, parts, seeds }
+    pub(super) fn new(
+        rule: Rule,
+        item: u32,
+        words: &'a [u64],
+        parts: &'a [Part],
+        seeds: &'a Seeds,
+    ) -> Self {
+        Self { rule, item, words, parts, seeds }
     }
 
-    /// A lower bound for the seeds in a passage that holds the item; none when no passage can.
-    pub(super) fn least_hits(&self) -> Option<usize> {
-        let of_ngrams = self.parts.iter().filter_map(|&part| self.least_in_ngram(part)).min();
-        let covered_by_one = WORDS * self.most_equal_seeds();
-        let of_coverage = self.units().filter_map(|unit| {
-            let least = self.rule.least_covered(n_words(unit))?;
-            let by_seeds = least.saturating_sub(self.without_seed(unit));
-            Some(by_seeds.div_ceil(covered_by_one).max(1))
-        });
-        let has_seed =
-            self.parts.iter().any(|part| (part.start..part.end).any(|at| self.seeds.begins(at)));
-        of_coverage.min().into_iter().chain(of_ngrams).min().filter(|_| has_seed)
+    /// What a passage has at least that holds the item; none when no passage can hold it.
+    pub(super) fn least(&self) -> Option<Least> {
+        let words = self.units().filter_map(|unit| self.rule.least_covered(self.in_seeds(unit)));
+        let seeds = self.parts.iter().filter_map(|&part| self.least_in_ngram(part));
+        let (words, seeds) = (words.min(), seeds.min());
+        let never = usize::MAX;
+        (words.is_some() || seeds.is_some())
+            .then_some(Least { words: words.unwrap_or(never), seeds: seeds.unwrap_or(never) })
     }
 
-    /// What the words `start` to `end` of a text, and a few around them, hold of the item, when that
+    /// What some words of a text, from the first seed of the item to the last, hold of it, when that
     /// is a find.
-    pub(super) fn compare(&self, text: &[u64], start: usize, end: usize) -> Option<Held> {
-        let region = start.saturating_sub(self.rule.ngram)..(end + self.rule.ngram).min(text.len());
-        let mut runs = Runs::of(self.parts, self.words, WORDS);
-        let (first, last) = runs.mark(&text[region.clone()])?;
-        let covered = Covered::new(&runs, self.parts);
-        let (covered, n_words, is_enough) = self
-            .units()
-            .map(|unit| {
-                let (covered, n_words) = (covered.count(unit), n_words(unit));
-                let is_enough =
-                    self.rule.least_covered(n_words).is_some_and(|least| covered >= least);
-                (covered, n_words, is_enough)
-            })
-            .max_by(|one, other| {
-                let share = |&(covered, n_words, is_enough): &(usize, usize, bool)| {
-                    (is_enough, covered as f64 / n_words.max(1) as f64, n_words)
-                };
-                share(one).partial_cmp(&share(other)).unwrap_or(std::cmp::Ordering::Equal)
-            })?;
-        let has_ngram = self.has_ngram(&text[region.clone()]);
-        (is_enough || has_ngram).then_some(Held {
-            start: region.start + first,
-            end: region.start + last + WORDS,
-            covered,
-            n_words,
-            has_ngram,
-        })
+    pub(super) fn compare(&self, text: &[u64], passage: Range<usize>) -> Option<Held> {
+        let common = self.common(text, passage.clone());
+        let (is_enough, covered, n_words) = self.best_unit(&common);
+        let around = passage.start.saturating_sub(self.rule.ngram)
+            ..(passage.end + self.rule.ngram).min(text.len());
+        let has_ngram = self.has_ngram(&text[around]);
+        if !is_enough && !has_ngram {
+            return None;
+        }
+        let words = self.extended(text, passage, common.first?, common.last?);
+        Some(Held { words, covered, n_words, has_ngram })
     }
 
     /// What coverage may be of: all parts, or any one.
@@ -80,113 +78,148 @@ impl<'a> Judge<'a> {
         std::iter::once(self.parts).chain(self.parts.chunks(1).filter(|_| self.parts.len() > 1))
     }
 
+    /// Words that stand in a seed, in the first place where the item has it.
+    fn in_seeds(&self, unit: &[Part]) -> usize {
+        let begins = |at: &usize| self.seeds.begins_first(*at);
+        unit.iter().map(|part| n_covered((part.start..part.end).filter(begins))).sum()
+    }
+
     /// The fewest seeds in an n-gram of a part that has one.
     fn least_in_ngram(&self, part: Part) -> Option<usize> {
         let begins: Vec<bool> = (part.start..part.end).map(|at| self.seeds.begins(at)).collect();
-        let ngrams = begins.windows(self.rule.ngram);
         let n_seeds =
-            |ngram: &[bool]| ngram[..=self.rule.ngram - WORDS].iter().filter(|is| **is).count();
-        ngrams.map(n_seeds).filter(|&n_seeds| n_seeds > 0).min()
+            |ngram: &[bool]| ngram[..=ngram.len() - WORDS].iter().filter(|begins| **begins).count();
+        begins.windows(self.rule.ngram).map(n_seeds).filter(|&n_seeds| n_seeds > 0).min()
     }
 
-    /// How often the same run of words stands in the item, at most.
-    fn most_equal_seeds(&self) -> usize {
-        let runs = Runs::of(self.parts, self.words, WORDS);
-        runs.sorted.chunk_by(|one, other| one.0 == other.0).map(<[_]>::len).max().unwrap_or(1)
-    }
-
-    /// Words that stand in no seed.
-    fn without_seed(&self, unit: &[Part]) -> usize {
-        let is_in_seed = |part: &Part, at: usize| {
-            ((at + 1).saturating_sub(WORDS).max(part.start)..=at)
-                .any(|first| self.seeds.begins(first))
+    /// The seeds of the item that stand in a passage.
+    fn common(&self, text: &[u64], passage: Range<usize>) -> Common {
+        let (first_word, end) = self.bounds();
+        let mut common = Common {
+            first_word,
+            has_seed: vec![false; end - first_word],
+            n_in_text: 0,
+            first: None,
+            last: None,
         };
-        unit.iter()
-            .map(|part| (part.start..part.end).filter(|&at| !is_in_seed(part, at)).count())
-            .sum()
+        let mut known_until = passage.start;
+        for (run, at) in text[passage.clone()].windows(WORDS).zip(passage.start..) {
+            let Some(place) = self.seeds.place_in(hash_run(run), self.item) else { continue };
+            let word = place.word as usize;
+            if &self.words[word..word + WORDS] != run {
+                continue;
+            }
+            common.first = common.first.or(Some(place));
+            common.last = Some(place);
+            if !std::mem::replace(&mut common.has_seed[word - first_word], true) {
+                common.n_in_text += at + WORDS - known_until.max(at);
+                known_until = at + WORDS;
+            }
+        }
+        common
+    }
+
+    fn bounds(&self) -> (usize, usize) {
+        let start = self.parts.first().map_or(0, |part| part.start);
+        (start, self.parts.last().map_or(start, |part| part.end))
+    }
+
+    /// The unit of which the passage holds the largest share: whether that is enough, how many words in
+    /// seeds, of how many.
+    ///
+    /// A seed counts once, however often the item or the passage has it; nor are more words covered
+    /// than the passage has.
+    fn best_unit(&self, common: &Common) -> (bool, usize, usize) {
+        let of_unit = |unit| {
+            let n_words = self.in_seeds(unit);
+            let covered = common.covered(unit).min(common.n_in_text);
+            (self.is_enough(covered, n_words), covered, n_words)
+        };
+        let share = |&(is_enough, covered, n_words): &(bool, usize, usize)| {
+            (is_enough, covered as f64 / n_words.max(1) as f64, n_words)
+        };
+        let worse = |one: &_, other: &_| share(one).partial_cmp(&share(other));
+        let best = self
+            .units()
+            .map(of_unit)
+            .max_by(|one, other| worse(one, other).unwrap_or(Ordering::Equal));
+        best.unwrap_or_default()
+    }
+
+    fn is_enough(&self, covered: usize, n_words: usize) -> bool {
+        self.rule.least_covered(n_words).is_some_and(|least| covered >= least)
     }
 
     /// Whether some words have an n-gram of the item, a seed in it.
     fn has_ngram(&self, text: &[u64]) -> bool {
         let ngram = self.rule.ngram;
-        let runs = Runs::of(self.parts, self.words, ngram);
-        let has_seed = |at: usize| (at..=at + ngram - WORDS).any(|word| self.seeds.begins(word));
-        text.windows(ngram).any(|run| {
-            runs.equal(run)
-                .is_some_and(|range| runs.sorted[range].iter().any(|&(_, at)| has_seed(at)))
-        })
+        let mut known: Vec<(u64, usize)> = Vec::new();
+        for part in self.parts {
+            let runs = self.words[part.start..part.end].windows(ngram).zip(part.start..);
+            let has_seed =
+                |at: usize| (at..=at + ngram - WORDS).any(|word| self.seeds.begins(word));
+            known.extend(runs.filter(|&(_, at)| has_seed(at)).map(|(run, at)| (hash_run(run), at)));
+        }
+        known.sort_unstable();
+        !known.is_empty()
+            && text.windows(ngram).any(|run| {
+                let hash = hash_run(run);
+                let first = known.partition_point(|&(other, _)| other < hash);
+                known.get(first).is_some_and(|&(_, at)| &self.words[at..at + ngram] == run)
+            })
     }
-}
 
-fn n_words(unit: &[Part]) -> usize {
-    unit.iter().map(|part| part.end - part.start).sum()
-}
-
-/// The runs of so many words of an item, ordered by hash.
-struct Runs<'a> {
-    words: &'a [u64],
-    n_words: usize,
-    sorted: Vec<(SeedHash, usize)>,
-    /// Which of them are marked: those that some text has.
-    marked: Vec<bool>,
-}
-
-impl<'a> Runs<'a> {
-    fn of(parts: &[Part], words: &'a [u64], n_words: usize) -> Self {
-        let of_part = |part: &Part| {
-            let runs = words[part.start..part.end].windows(n_words);
-            runs.zip(part.start..).map(|(run, at)| (hash_run(run), at)).collect::<Vec<_>>()
+    /// The passage with the words before and after it that the item has in the same places.
+    fn extended(
+        &self,
+        text: &[u64],
+        passage: Range<usize>,
+        first: Place,
+        last: Place,
+    ) -> Range<usize> {
+        let part_of = |place: Place| {
+            let at = place.word as usize;
+            self.parts.iter().find(|part| (part.start..part.end).contains(&at)).copied()
         };
-        let mut sorted: Vec<_> = parts.iter().flat_map(of_part).collect();
-        sorted.sort_unstable();
-        let marked = vec![false; sorted.len()];
-        Self { words, n_words, sorted, marked }
-    }
-
-    /// The places in `sorted` that are equal to some words.
-    fn equal(&self, run: &[u64]) -> Option<std::ops::Range<usize>> {
-        let hash = hash_run(run);
-        let first = self.sorted.partition_point(|&(other, _)| other < hash);
-        let &(other, at) = self.sorted.get(first)?;
-        let is_equal = other == hash && &self.words[at..at + self.n_words] == run;
-        is_equal.then(|| first..self.sorted.partition_point(|&(other, _)| other <= hash))
-    }
-
-    /// Mark the runs that `text` has; where in it the first and the last of them start.
-    fn mark(&mut self, text: &[u64]) -> Option<(usize, usize)> {
-        let mut ends = None;
-        for (at, run) in text.windows(self.n_words).enumerate() {
-            let Some(range) = self.equal(run) else { continue };
-            ends = Some((ends.map_or(at, |(first, _)| first), at));
-            if !self.marked[range.start] {
-                self.marked[range].fill(true);
-            }
-        }
-        ends
+        let (first_word, last_end) = (first.word as usize, last.word as usize + WORDS);
+        let before = part_of(first).map_or(&[][..], |part| &self.words[part.start..first_word]);
+        let after = part_of(last).map_or(&[][..], |part| &self.words[last_end..part.end]);
+        let pairs_before = before.iter().rev().zip(text[..passage.start].iter().rev());
+        let pairs_after = after.iter().zip(&text[passage.end..]);
+        let n_before = pairs_before.take_while(|(one, other)| one == other).count();
+        let n_after = pairs_after.take_while(|(one, other)| one == other).count();
+        passage.start - n_before..passage.end + n_after
     }
 }
 
-/// Which words of an item stand in marked runs.
-struct Covered {
-    first: usize,
-    is_covered: Vec<bool>,
+/// Words in runs of [`WORDS`] that start at these places, which ascend.
+fn n_covered(starts: impl Iterator<Item = usize>) -> usize {
+    let (mut n_words, mut known_until) = (0, 0);
+    for start in starts {
+        n_words += start + WORDS - start.max(known_until);
+        known_until = start + WORDS;
+    }
+    n_words
 }
 
-impl Covered {
-    fn new(runs: &Runs<'_>, parts: &[Part]) -> Self {
-        let first = parts.first().map_or(0, |part| part.start);
-        let end = parts.last().map_or(0, |part| part.end);
-        let mut is_covered = vec![false; end - first];
-        for (&(_, at), is_marked) in runs.sorted.iter().zip(&runs.marked) {
-            if *is_marked {
-                is_covered[at - first..at - first + runs.n_words].fill(true);
-            }
-        }
-        Self { first, is_covered }
-    }
+/// What an item and a passage have in common.
+struct Common {
+    /// The first word of the item, among the words of all items.
+    first_word: usize,
+    /// For each word of the item, whether the passage has the seed that begins there for the first
+    /// time.
+    has_seed: Vec<bool>,
+    /// Words of the passage in seeds of the item, each seed once.
+    n_in_text: usize,
+    /// The places in the item of the first and the last seed.
+    first: Option<Place>,
+    last: Option<Place>,
+}
 
-    fn count(&self, unit: &[Part]) -> usize {
-        let words = |part: &Part| &self.is_covered[part.start - self.first..part.end - self.first];
-        unit.iter().map(|part| words(part).iter().filter(|is| **is).count()).sum()
+impl Common {
+    /// Words of a unit that stand in seeds of the passage.
+    fn covered(&self, unit: &[Part]) -> usize {
+        let has_seed = |at: &usize| self.has_seed[at - self.first_word];
+        unit.iter().map(|part| n_covered((part.start..part.end).filter(has_seed))).sum()
     }
 }

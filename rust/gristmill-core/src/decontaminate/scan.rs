@@ -2,8 +2,9 @@
 
 use hashbrown::HashMap;
 
-use super::hash_run;
-use super::seeds::{Place, SeedHash, Seeds, WORDS};
+use super::passage::Least;
+use super::seeds::{SeedHash, Seeds, WORDS};
+use crate::text::GOLDEN;
 
 /// Where an item may stand: the words of the text from the first seed to the end of the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,19 +15,21 @@ pub(super) struct Candidate {
 }
 
 /// Seeds of an item that lie close together.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Cluster {
     start: usize,
     /// Where the last seed starts, in the text.
     last: usize,
-    n_hits: usize,
+    n_seeds: usize,
+    /// Words of the text in seeds.
+    n_words: usize,
 }
 
 /// Searches texts; keeps its buffers between them.
 pub(super) struct Scanner<'a> {
     seeds: &'a Seeds,
-    /// For each item, the fewest seeds that a passage has which holds it.
-    least_hits: &'a [Option<usize>],
+    /// For each item, what a passage has at least that holds it.
+    least: &'a [Option<Least>],
     /// Words between two seeds of one passage, at most.
     gap: usize,
     hits: Vec<(usize, SeedHash)>,
@@ -35,9 +38,9 @@ pub(super) struct Scanner<'a> {
 }
 
 impl<'a> Scanner<'a> {
-    pub(super) fn new(seeds: &'a Seeds, least_hits: &'a [Option<usize>], gap: usize) -> Self {
+    pub(super) fn new(seeds: &'a Seeds, least: &'a [Option<Least>], gap: usize) -> Self {
         let (hits, open, candidates) = (Vec::new(), HashMap::new(), Vec::new());
-        Self { seeds, least_hits, gap, hits, open, candidates }
+        Self { seeds, least, gap, hits, open, candidates }
     }
 
     /// Where items may stand in a text of these words, ordered.
@@ -48,49 +51,64 @@ impl<'a> Scanner<'a> {
             self.find_hits(base, portion);
             for at in 0..self.hits.len() {
                 let (word, hash) = self.hits[at];
-                for &place in self.seeds.places(hash) {
-                    self.take(place, word);
+                let mut last = None;
+                for place in self.seeds.places(hash) {
+                    if last.replace(place.item) != Some(place.item) {
+                        self.take(place.item, word);
+                    }
                 }
             }
         }
-        let (open, least_hits) = (&mut self.open, self.least_hits);
+        let (open, least) = (&mut self.open, self.least);
         self.candidates
-            .extend(open.drain().filter_map(|(item, cluster)| cluster.close(item, least_hits)));
+            .extend(open.drain().filter_map(|(item, cluster)| cluster.close(item, least)));
         self.candidates.sort_unstable();
         &self.candidates
     }
 
     fn find_hits(&mut self, base: usize, words: &[u64]) {
         self.hits.clear();
-        for (at, run) in words.windows(WORDS).enumerate() {
-            let hash = hash_run(run);
+        each_seed_hash(words, |at, hash| {
             if self.seeds.may_have(hash) {
                 self.hits.push((base + at, hash));
             }
-        }
+        });
     }
 
-    fn take(&mut self, place: Place, word: usize) {
-        let cluster =
-            self.open.entry(place.item).or_insert(Cluster { start: word, last: word, n_hits: 0 });
+    fn take(&mut self, item: u32, word: usize) {
+        let fresh = Cluster { start: word, last: word, n_seeds: 0, n_words: WORDS };
+        let cluster = self.open.entry(item).or_insert(fresh);
         if word > cluster.last + WORDS + self.gap {
-            let fresh = Cluster { start: word, last: word, n_hits: 0 };
             let closed = std::mem::replace(cluster, fresh);
-            self.candidates.extend(closed.close(place.item, self.least_hits));
+            self.candidates.extend(closed.close(item, self.least));
         }
+        cluster.n_words += (word - cluster.last).min(WORDS);
+        cluster.n_seeds += 1;
         cluster.last = word;
-        cluster.n_hits += 1;
     }
 }
 
 impl Cluster {
-    fn close(self, item: u32, least_hits: &[Option<usize>]) -> Option<Candidate> {
-        let least = least_hits[item as usize]?;
-        (self.n_hits >= least).then_some(Candidate {
-            item,
-            start: self.start,
-            end: self.last + WORDS,
-        })
+    fn close(self, item: u32, least: &[Option<Least>]) -> Option<Candidate> {
+        let least = least[item as usize]?;
+        let is_enough = self.n_words >= least.words || self.n_seeds >= least.seeds;
+        is_enough.then_some(Candidate { item, start: self.start, end: self.last + WORDS })
+    }
+}
+
+/// Call `visit` with each run of [`WORDS`] words: where it starts, and its hash, as
+/// [`super::hash_run`] makes it, from those of its two halves.
+#[inline]
+fn each_seed_hash(words: &[u64], mut visit: impl FnMut(usize, SeedHash)) {
+    const SQUARE: u64 = GOLDEN.wrapping_mul(GOLDEN);
+    const HALF: usize = WORDS / 2;
+    let [mut before, mut last] = [0_u64; 2];
+    for (at, pair) in words.windows(2).enumerate() {
+        let half = pair[0].wrapping_mul(GOLDEN).wrapping_add(pair[1]);
+        if at >= HALF {
+            visit(at - HALF, before.wrapping_mul(SQUARE).wrapping_add(half));
+        }
+        (before, last) = (last, half);
     }
 }
 

@@ -3,7 +3,8 @@
 //! What many items share says nothing of one of them: a run that stands in more than
 //! [`MAX_CONTEXTS`] different contexts (the words around it), such as "at the end of the", or in more than
 //! [`MAX_ITEMS`] items, such as an instruction, is no seed. A passage that some questions share has
-//! one context and stays. (Brown et al. 2020 ignore 13-grams found in more than 10 documents of the
+//! one context and stays. Nor is a run with hardly a letter, such as
+//! `1, 2, 3, 4` or `a b c d`. (Brown et al. 2020 ignore 13-grams found in more than 10 documents of the
 //! corpus; counted among the items it does not depend on what is searched.)
 
 use hashbrown::HashMap;
@@ -15,6 +16,8 @@ use super::{Part, hash_run};
 pub const WORDS: usize = 4;
 const MAX_CONTEXTS: usize = 10;
 const MAX_ITEMS: usize = 100;
+/// Bytes of letters that a seed has at least; one character of Chinese has three.
+const LEAST_LETTERS: usize = 8;
 /// Words on each side that make up a context.
 const AROUND: usize = 4;
 
@@ -46,33 +49,53 @@ pub(super) struct Seeds {
     places: Vec<Place>,
     /// For each word of the items, whether it begins a seed.
     begins: Vec<bool>,
+    /// And whether that seed stands there for the first time in its item.
+    is_first: Vec<bool>,
 }
 
 impl Seeds {
-    pub(super) fn new(words: &[u64], parts: &[Part], first_part: &[usize]) -> Self {
+    /// Choose the seeds of items, given all their words, and how many bytes of letters each has.
+    pub(super) fn new(
+        words: &[u64],
+        letters: &[usize],
+        parts: &[Part],
+        first_part: &[usize],
+    ) -> Self {
         let mut all = occurrences(words, parts, first_part);
+        all.retain(|one| {
+            let words = one.word as usize..one.word as usize + WORDS;
+            letters[words].iter().sum::<usize>() >= LEAST_LETTERS
+        });
         all.par_sort_unstable();
         let (mut ranges, mut places) = (HashMap::new(), Vec::new());
         let mut begins = vec![false; words.len()];
+        let mut is_first = begins.clone();
         for group in all.chunk_by(|one, other| one.hash == other.hash) {
             if !is_distinctive(group) {
                 continue;
             }
             let first = places.len() as u32;
-            for one in group.chunk_by(|one, other| one.item == other.item) {
-                // Once for each item, so that a text of one word is not found at each of its words.
-                places.push(Place { item: one[0].item, word: one[0].word });
-                one.iter().for_each(|one| begins[one.word as usize] = true);
+            for one in group {
+                places.push(Place { item: one.item, word: one.word });
+                begins[one.word as usize] = true;
+            }
+            for of_item in group.chunk_by(|one, other| one.item == other.item) {
+                is_first[of_item[0].word as usize] = true;
             }
             ranges.insert(group[0].hash, (first, places.len() as u32));
         }
         let filter = Filter::new(ranges.keys().copied());
-        Self { filter, ranges, places, begins }
+        Self { filter, ranges, places, begins, is_first }
     }
 
     /// Whether a word of the items begins a seed.
     pub(super) fn begins(&self, word: usize) -> bool {
         self.begins[word]
+    }
+
+    /// Whether a word of the items begins a seed that its item does not have before.
+    pub(super) fn begins_first(&self, word: usize) -> bool {
+        self.is_first[word]
     }
 
     /// Whether `hash` may be a seed's.
@@ -81,11 +104,17 @@ impl Seeds {
         self.filter.may_have(hash)
     }
 
-    /// The places of a seed, ordered by item, one for each.
+    /// The places of a seed, ordered by item and word.
     pub(super) fn places(&self, hash: SeedHash) -> &[Place] {
-        self.ranges
-            .get(&hash)
-            .map_or(&[], |&(first, end)| &self.places[first as usize..end as usize])
+        let range = self.ranges.get(&hash);
+        range.map_or(&[], |&(first, end)| &self.places[first as usize..end as usize])
+    }
+
+    /// The first place of a seed in one item.
+    pub(super) fn place_in(&self, hash: SeedHash, item: u32) -> Option<Place> {
+        let places = if self.may_have(hash) { self.places(hash) } else { &[] };
+        let first = places.partition_point(|place| place.item < item);
+        places.get(first).copied().filter(|place| place.item == item)
     }
 }
 
