@@ -57,7 +57,7 @@ def deleted(parts: list[str], rng: random.Random) -> list[str]:
     return [every(part, 8, rng, lambda word: "") for part in parts]
 
 
-def shouted(parts: list[str], rng: random.Random) -> list[str]:
+def shouted(parts: list[str], _: random.Random) -> list[str]:
     return [re.sub(r"[^\w\s]", "", part).upper() for part in parts]
 
 
@@ -69,7 +69,7 @@ def reordered(parts: list[str], rng: random.Random) -> list[str]:
     return [parts[0], *rng.sample(parts[1:], len(parts) - 1)]
 
 
-def truncated(parts: list[str], rng: random.Random) -> list[str]:
+def truncated(parts: list[str], _: random.Random) -> list[str]:
     words = " ".join(parts).split()
     return [" ".join(words[: max(len(words) * 7 // 10, 16)])]
 
@@ -109,7 +109,11 @@ def ours(texts: list[str], data: Path) -> dict[str, Any]:
 
     from gristmill.decontaminate import Benchmarks
 
-    benchmarks, column, found = Benchmarks.read(data / TASKS), pa.array(texts, pa.large_string()), []
+    benchmarks, column, found = (
+        Benchmarks.read(data / TASKS),
+        pa.array(texts, pa.large_string()),
+        [],
+    )
     paired.forget_peak()
     figures = paired.measure(lambda: found.append(benchmarks.find(column)))
     rows = found[0].select(["document", "item"]).to_pylist()
@@ -182,7 +186,9 @@ def main(data: Path, seed: int = 7, rounds: int = 3, core: int = 0) -> None:
         paths = {name: Path(folder) / f"{name}.json" for name in SIDES}
         paths["gristmill"].write_text(json.dumps(texts))
         paths["datatrove"].write_text(json.dumps(texts[:ends]))
-        runs = [{name: _run(name, paths[name], data, core) for name in SIDES} for _ in range(rounds)]
+        runs = [
+            {name: _run(name, paths[name], data, core) for name in SIDES} for _ in range(rounds)
+        ]
     truth = list(planted.values())
     for name in SIDES:
         _print_found(name, truth, runs[0][name]["found"])
@@ -196,11 +202,17 @@ def main(data: Path, seed: int = 7, rounds: int = 3, core: int = 0) -> None:
     print(f"ratio {ratio:.0f}", flush=True)
 
 
-def _print_found(name: str, truth: list[tuple[str, str]], found: list[tuple[int, str | None]]) -> None:
+def _print_found(
+    name: str, truth: list[tuple[str, str]], found: list[tuple[int, str | None]]
+) -> None:
     rows = {row for row, _ in found}
     pairs = {(row, item) for row, item in found}
     for kind in ("verbatim", "edited"):
-        wanted = [row for row, (_, edit) in enumerate(truth) if (edit == "verbatim") == (kind == "verbatim")]
+        wanted = [
+            row
+            for row, (_, edit) in enumerate(truth)
+            if (edit == "verbatim") == (kind == "verbatim")
+        ]
         n_named = sum((row, truth[row][0]) in pairs for row in wanted)
         named = f", {n_named} by their names" if name == "gristmill" else ""
         print(f"{name}: {kind} {len(rows & set(wanted))}/{len(wanted)} found{named}")

@@ -108,7 +108,9 @@ def merges_of_ranks(tokens: list[bytes | None]) -> tuple[list[tuple[int, int, in
 class BenchmarkItems:
     """Items of benchmarks, ready to be looked for."""
 
-    def __new__(cls, parts: Any, n_parts: Sequence[int], ngram: int, coverage: float) -> BenchmarkItems:
+    def __new__(
+        cls, parts: Any, n_parts: Sequence[int], ngram: int, coverage: float
+    ) -> BenchmarkItems:
         """Prepare items; the first `n_parts[0]` of the texts `parts` are the first one."""
 
     def findable(self) -> list[bool]:

@@ -38,17 +38,17 @@ def decontaminate_command(
             show_default=False,
         ),
     ],
-    ngram: Annotated[int, typer.Option(help="So many consecutive words of an item are a find.")] = 13,
+    ngram: Annotated[
+        int, typer.Option(help="So many consecutive words of an item are a find.")
+    ] = 13,
     coverage: Annotated[
         float, typer.Option(help="So is this share of its words, in shorter runs, up to 1.")
-    ] = 0.6,
+    ] = 0.5,
     rows: Annotated[
         Path | None,
         typer.Option("--report", help="Write every find to a Parquet file.", metavar="FILE"),
     ] = None,
-    threads: Annotated[
-        int, typer.Option(min=1, help="The result is the same for any number.")
-    ] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="The result is the same for any number.")] = 1,
     as_json: Json = False,
 ) -> None:
     """Find benchmark items in documents, verbatim or edited, and say where. Nothing is changed.
@@ -111,7 +111,9 @@ def _joined(tables: list[pa.Table]) -> pa.Table:
 
 
 def _benchmark_table(counts: list[dict[str, Any]]) -> Table:
-    table = Table("benchmark", "items", "too short", "found", "share (95 %)", "documents", "longest")
+    table = Table(
+        "benchmark", "items", "too short", "found", "share (95 %)", "documents", "longest"
+    )
     for column in table.columns[1:]:
         column.justify = "right"
     for one in counts:
@@ -129,7 +131,9 @@ def _benchmark_table(counts: list[dict[str, Any]]) -> Table:
 
 
 def _example_table(examples: list[dict[str, Any]]) -> Table:
-    table = Table("item", "coverage", "longest", "document", "matched", title="most of an item first")
+    table = Table(
+        "item", "coverage", "longest", "document", "matched", title="most of an item first"
+    )
     for one in examples:
         where = " · ".join(filter(None, (one["id"], one["source"], one["url"])))
         table.add_row(

@@ -35,7 +35,10 @@ FORMATS: tuple[tuple[frozenset[str], Callable[[Row], list[str]]], ...] = tuple(
         (("context", "chain_of_thought", "answer"), _columns("context", "chain_of_thought")),
         (("query", "choices"), _columns("query", "choices")),
         (("question", "choices"), _columns("question", "choices")),
-        (("prompt", "canonical_solution", "test"), _columns("prompt", "canonical_solution", "test")),
+        (
+            ("prompt", "canonical_solution", "test"),
+            _columns("prompt", "canonical_solution", "test"),
+        ),
         (("goal", "sol1", "sol2"), _columns("goal", "sol1", "sol2")),
         (("ctx", "endings"), _columns("ctx", "endings")),
         (("Question", "Best Answer"), _columns("Question", "Best Answer")),

@@ -41,7 +41,9 @@ class BenchmarkItem:
     parts: tuple[str, ...]
 
 
-def read_items(against: str | Path | Sequence[str | Path], base: Path | str = ".") -> list[BenchmarkItem]:
+def read_items(
+    against: str | Path | Sequence[str | Path], base: Path | str = "."
+) -> list[BenchmarkItem]:
     """Read the items of all files that paths, globs and URLs name, in the order of the files' names.
 
     Args:
@@ -54,7 +56,9 @@ def read_items(against: str | Path | Sequence[str | Path], base: Path | str = ".
     """
     patterns = [against] if isinstance(against, str | Path) else list(against)
     if not patterns:
-        raise RecipeError(f"{WHERE} is empty, so the stage could have no effect; name benchmark files")
+        raise RecipeError(
+            f"{WHERE} is empty, so the stage could have no effect; name benchmark files"
+        )
     files = [file for file, _ in find(WHERE, [str(one) for one in patterns], Path(base).absolute())]
     names = [_stem(file.locator.rpartition("/")[2]) for file in files]
     if len(set(names)) < len(names):
@@ -98,7 +102,9 @@ def _unpacked(file: File) -> bytes:
             while chunk := stream.read(1 << 20):
                 chunks.append(chunk)
     except OSError as error:
-        raise FormatError(f"{file.locator}: cannot be unpacked ({error}); get the file again") from None
+        raise FormatError(
+            f"{file.locator}: cannot be unpacked ({error}); get the file again"
+        ) from None
     return b"".join(chunks)
 
 

@@ -41,10 +41,14 @@ def report_rows(finds: pa.Table, docs: pa.Table) -> pa.Table:
         finds: With the columns of `search.FINDS`; `document` is a row of `docs`.
         docs: With the columns of `schema.DOCUMENT`.
     """
-    columns = {name: docs[name].take(finds["document"]) for name in ("id", "source", "license", "url")}
+    columns = {
+        name: docs[name].take(finds["document"]) for name in ("id", "source", "license", "url")
+    }
     columns |= {name: finds[name] for name in FINDS.names[1:]}
     columns["matched"] = pc.utf8_slice_codeunits(finds["matched"], 0, MAX_MATCHED_CHARS)
-    return pa.Table.from_arrays([columns[name] for name in CONTAMINATION.names], schema=CONTAMINATION)
+    return pa.Table.from_arrays(
+        [columns[name] for name in CONTAMINATION.names], schema=CONTAMINATION
+    )
 
 
 @dataclass(slots=True)

@@ -27,7 +27,7 @@ from gristmill.sources.base import digest
 from gristmill.text import Texts, as_table, from_kernel
 
 NGRAM = 13
-COVERAGE = 0.6
+COVERAGE = 0.5
 
 FINDS = pa.schema(
     [
@@ -79,7 +79,11 @@ class Benchmarks:
 
     @classmethod
     def read(
-        cls, against: Against, ngram: int = NGRAM, coverage: float = COVERAGE, base: Path | str = "."
+        cls,
+        against: Against,
+        ngram: int = NGRAM,
+        coverage: float = COVERAGE,
+        base: Path | str = ".",
     ) -> Benchmarks:
         """Read the items of files; see `read_items` for what it refuses.
 

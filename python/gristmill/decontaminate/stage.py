@@ -113,7 +113,10 @@ class Finder:
             if n_chars >= least:
                 said.details[row] = detail
                 return
-            reason, detail = TOO_SHORT, f"{detail}; {n_chars} characters left, at least {least} needed"
+            reason, detail = (
+                TOO_SHORT,
+                f"{detail}; {n_chars} characters left, at least {least} needed",
+            )
         said.details[row] = detail
         if self._stage.action == "report" or reason in self._stage.tag:
             said.tags[row] = [reason]
@@ -127,7 +130,10 @@ class Finder:
     def finish(self, left: Documents) -> dict[str, Any]:
         """Count what was found of each benchmark."""
         del left
-        return {"action": self._stage.action, "against": counted(self.report(), self._stage.benchmarks)}
+        return {
+            "action": self._stage.action,
+            "against": counted(self.report(), self._stage.benchmarks),
+        }
 
 
 class _Said:

@@ -12,8 +12,9 @@
 //! * when it holds `ngram` consecutive words of a part, a seed among them (Brown et al. 2020, appendix
 //!   C, with `ngram` 13), or
 //! * when at least the share `coverage`, and at least [`LEAST_WORDS`], of the words of the item or of
-//!   one of its parts stand in runs of [`seeds::WORDS`] or more that the passage has too (Chowdhery et al.
-//!   2022, section 8, ask for 70 % of the 8-grams; shorter runs survive more edits).
+//!   one of its parts stand in it, half of them in seeds, the others next to these or after an edit of
+//!   one or two words. (Chowdhery et al. 2022, section 8, ask for 70 % of the 8-grams, of which an edit
+//!   every eight words leaves none.)
 //!
 //! Cost: linear in the texts, and in (item + passage) for each passage that is compared.
 
@@ -45,7 +46,7 @@ pub const MAX_NGRAM: usize = 1_000;
 pub struct Rule {
     /// So many consecutive words of an item are a find by themselves.
     pub ngram: usize,
-    /// So is this share of the words of an item or of a part, in runs of [`SEED_WORDS`].
+    /// So is this share of the words of an item or of one of its parts.
     pub coverage: f64,
 }
 
@@ -66,6 +67,11 @@ impl Rule {
         let least = (self.coverage * n_words as f64).ceil() as usize;
         (n_words >= LEAST_WORDS).then_some(least.max(LEAST_WORDS))
     }
+
+    /// Words of such a unit that must stand in seeds: half of those.
+    fn least_in_seeds(self, n_words: usize) -> Option<usize> {
+        self.least_covered(n_words).map(|least| least.div_ceil(2))
+    }
 }
 
 /// A passage of a text that holds an item.
@@ -78,7 +84,7 @@ pub struct Find {
     /// Where it ends.
     pub end: usize,
     /// The share of the item's words that it holds, or of those of one of its parts when that is
-    /// larger.
+    /// larger; parts without a seed do not count.
     pub coverage: f64,
     /// Words that this share is of.
     pub n_words: usize,
