@@ -94,6 +94,10 @@ def test_clean_text_is_not_flagged():
     assert found(FILLER * 50 + "The farmer keeps geese. How many eggs does the baker buy?") == []
 
 
+def test_a_short_answer_alone_is_no_find():
+    assert found(f"{FILLER}{CHOICES[1]}. {FILLER}") == []
+
+
 def test_a_short_edited_question_is_found():
     question = "Which bird lays the largest eggs relative to its own body weight?"
     assert found("Which bird lays the largest ones relative to its own body weight?",
@@ -129,7 +133,7 @@ WORDS = ["anchor", "barrel", "candle", "dragon", "ember", "falcon", "garden"]
 SENTENCES = st.lists(st.sampled_from(WORDS), max_size=60).map(" ".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(SENTENCES, st.lists(SENTENCES, max_size=3), st.integers(4, 14))
 def test_ngrams_are_found_exactly_where_sets_of_words_have_them(text, parts, ngram):
     items = [*items_of(tuple(parts)), BenchmarkItem("b", "other", (QUESTION,))]
@@ -138,7 +142,7 @@ def test_ngrams_are_found_exactly_where_sets_of_words_have_them(text, parts, ngr
     assert held == naive.has_ngram(parts, text, ngram)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(SENTENCES, SENTENCES, st.sampled_from([0.3, 0.5, 0.8, 1.0]))
 def test_a_part_whose_words_mostly_stand_in_common_runs_close_together_is_found(text, part, share):
     items = [*items_of((part,)), BenchmarkItem("b", "other", (QUESTION,))]
@@ -151,7 +155,7 @@ def test_a_part_whose_words_mostly_stand_in_common_runs_close_together_is_found(
         assert row["coverage"] >= share - 1e-6
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.text("aBé日 .", max_size=40), st.text("aBé日 .", max_size=40))
 def test_the_longest_match_is_that_of_the_table_of_all_pairs(before, after):
     text = f"{before} {QUESTION} {after}"
@@ -226,7 +230,7 @@ ROWS = [
     ({"Type": "A", "Question": "Is it?", "Best Answer": "No", "Source": "x"}, ["Is it?", "No"]),
     ({"question": "Who?", "answer": "She #### 3"}, ["Who?", "She #### 3"]),
     ({"id": "7", "question": {"stem": "Why?", "choices": [{"text": "So", "label": "A"}]}},
-     ["7", "Why?", "So", "A"]),
+     ["Why?", "So", "7", "A"]),
 ]  # fmt: skip
 
 

@@ -15,6 +15,8 @@ from gristmill.cli.app import Json, app, report
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from gristmill.decontaminate import Benchmarks
+
 N_EXAMPLES = 10
 MAX_CELL_CHARS = 160
 
@@ -43,7 +45,7 @@ def decontaminate_command(
     ] = 13,
     coverage: Annotated[
         float, typer.Option(help="So is this share of its words, in shorter runs, up to 1.")
-    ] = 0.5,
+    ] = 0.6,
     rows: Annotated[
         Path | None,
         typer.Option("--report", help="Write every find to a Parquet file.", metavar="FILE"),
@@ -55,7 +57,7 @@ def decontaminate_command(
 
     **Example:** `gristmill decontaminate out/demo/corpus --against "tasks/*.jsonl.gz"`
     """
-    from gristmill.decontaminate import CONTAMINATION, Benchmarks, counted, report_rows
+    from gristmill.decontaminate import CONTAMINATION, Benchmarks, counted
     from gristmill.errors import RecipeError
     from gristmill.tables import write_parquet
 
@@ -63,31 +65,37 @@ def decontaminate_command(
         benchmarks = Benchmarks.read(against, ngram, coverage)
     except ValueError as error:
         raise RecipeError(str(error)) from None
-    found, n_docs = [CONTAMINATION.empty_table()], 0
-    for docs in _documents(inputs):
-        n_docs += len(docs)
-        found.append(report_rows(benchmarks.find(docs["text"], threads), docs))
-    finds = found[0] if len(found) == 1 else _joined(found)
+    n_docs, finds = _search(inputs, benchmarks, threads)
     if rows is not None:
         write_parquet(rows, [finds], CONTAMINATION)
-    counts = counted(finds, benchmarks)
     worst = finds.sort_by([("coverage", "descending"), ("longest_match", "descending")])
-    examples = worst.slice(0, N_EXAMPLES).to_pylist()
-    n_contaminated = len(finds["id"].unique())
-    data = {
+    data: dict[str, Any] = {
         "documents": n_docs,
-        "contaminated": n_contaminated,
-        "benchmarks": counts,
-        "examples": examples,
+        "contaminated": len(finds["id"].unique()),
+        "benchmarks": counted(finds, benchmarks),
+        "examples": worst.slice(0, N_EXAMPLES).to_pylist(),
         "report": None if rows is None else str(rows),
     }
     report(
         data,
         as_json,
-        _benchmark_table(counts),
-        *([_example_table(examples)] if examples else []),
-        f"{n_contaminated:,} of {n_docs:,} documents hold benchmark items",
+        _benchmark_table(data["benchmarks"]),
+        *([_example_table(data["examples"])] if data["examples"] else []),
+        f"{data['contaminated']:,} of {n_docs:,} documents hold benchmark items",
     )
+
+
+def _search(inputs: list[str], benchmarks: Benchmarks, threads: int) -> tuple[int, pa.Table]:
+    """How many documents there are, and the rows of the report on them."""
+    import pyarrow as pa
+
+    from gristmill.decontaminate import CONTAMINATION, report_rows
+
+    n_docs, found = 0, [CONTAMINATION.empty_table()]
+    for docs in _documents(inputs):
+        n_docs += len(docs)
+        found.append(report_rows(benchmarks.find(docs["text"], threads), docs))
+    return n_docs, pa.concat_tables(found)
 
 
 def _documents(inputs: list[str]) -> Iterator[pa.Table]:
@@ -102,12 +110,6 @@ def _documents(inputs: list[str]) -> Iterator[pa.Table]:
     for split in source.splits():
         for batch in source.read(split):
             yield batch.docs
-
-
-def _joined(tables: list[pa.Table]) -> pa.Table:
-    import pyarrow as pa
-
-    return pa.concat_tables(tables)
 
 
 def _benchmark_table(counts: list[dict[str, Any]]) -> Table:

@@ -1,7 +1,7 @@
 """What of a benchmark's row is the item: its question first, then its answers.
 
 A row is known by its columns, as the evaluation harnesses and the benchmarks' own files have them;
-of any other row all texts count, lists and objects inside it included.
+of any other row all texts count, lists and objects inside it included, the longest first.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def parts_of(row: Row) -> list[str]:
             found = parts(row)
             break
     else:
-        found = list(_texts(row))
+        found = sorted(_texts(row), key=len, reverse=True)
     return list(dict.fromkeys(text for text in found if any(map(str.isalnum, text))))
 
 

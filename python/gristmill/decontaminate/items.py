@@ -23,7 +23,6 @@ from gristmill.sources.base import Item as File
 from gristmill.sources.paths import find, open_bytes, suffix
 
 WHERE = "decontaminate.against"
-MAX_DEPTH_ERROR = "is nested too deeply"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +133,7 @@ def _parsed(where: str, line: bytes) -> Any:
     try:
         return json.loads(line)
     except RecursionError:
-        raise FormatError(f"{where}: {MAX_DEPTH_ERROR}") from None
+        raise FormatError(f"{where}: is nested too deeply") from None
     except ValueError as error:  # JSON's and Unicode's errors both are
         raise FormatError(f"{where}: is no JSON ({error})") from None
 

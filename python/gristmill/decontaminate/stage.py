@@ -98,7 +98,8 @@ class Finder:
     def judge(self, docs: pa.Table) -> Verdict:
         """Judge the next documents."""
         finds = self._stage.benchmarks.find(docs["text"], self._stage.threads)
-        self._rows.append(report_rows(finds, docs))
+        if len(finds):
+            self._rows.append(report_rows(finds, docs))
         said = _Said(docs)
         for row, passages in groupby(finds.to_pylist(), key=itemgetter("document")):
             self._say(said, row, list(passages))

@@ -12,7 +12,7 @@
 //! * when it holds `ngram` consecutive words of a part, a seed among them (Brown et al. 2020, appendix
 //!   C, with `ngram` 13), or
 //! * when at least the share `coverage`, and at least [`LEAST_WORDS`], of the words of the item or of
-//!   one of its parts stand in it, half of them in seeds, the others next to these or after an edit of
+//!   its first part, the question, stand in it, half of them in seeds, the others next to these or after an edit of
 //!   one or two words. (Chowdhery et al. 2022, section 8, ask for 70 % of the 8-grams, of which an edit
 //!   every eight words leaves none.)
 //!
@@ -46,7 +46,7 @@ pub const MAX_NGRAM: usize = 1_000;
 pub struct Rule {
     /// So many consecutive words of an item are a find by themselves.
     pub ngram: usize,
-    /// So is this share of the words of an item or of one of its parts.
+    /// So is this share of the words of an item or of its first part.
     pub coverage: f64,
 }
 
@@ -83,7 +83,7 @@ pub struct Find {
     pub start: usize,
     /// Where it ends.
     pub end: usize,
-    /// The share of the item's words that it holds, or of those of one of its parts when that is
+    /// The share of the item's words that it holds, or of those of its first part when that is
     /// larger; parts without a seed do not count.
     pub coverage: f64,
     /// Words that this share is of.
@@ -211,7 +211,9 @@ impl<'a> Finder<'a> {
         let (mut finds, mut spans) = (Vec::new(), Vec::new());
         for &candidate in self.scanner.candidates(&self.words) {
             let judge = self.items.judge(candidate.item);
-            let Some(held) = judge.compare(&self.words, candidate.start..candidate.end) else {
+            let Some(held) =
+                judge.compare(&self.words, candidate.start..candidate.end, candidate.may_be_ngram)
+            else {
                 continue;
             };
             if spans.is_empty() {

@@ -22,7 +22,7 @@ const SKIPS: [(usize, usize); 8] =
 pub(super) struct Held {
     /// The words of the text that stand in the item too, from the first to the last.
     pub words: Range<usize>,
-    /// Words of the item, or of one of its parts, that stand in the passage; of so many.
+    /// Words of the item, or of its first part, that stand in the passage; of so many.
     pub covered: usize,
     pub n_words: usize,
     pub has_ngram: bool,
@@ -74,22 +74,28 @@ impl<'a> Judge<'a> {
     }
 
     /// What some words of a text, from the first seed of the item to the last, hold of it, when that
-    /// is a find.
-    pub(super) fn compare(&self, text: &[u64], passage: Range<usize>) -> Option<Held> {
+    /// is a find; n-grams are looked for when there `may_be_ngram`.
+    pub(super) fn compare(
+        &self,
+        text: &[u64],
+        passage: Range<usize>,
+        may_be_ngram: bool,
+    ) -> Option<Held> {
         let common = self.common(text, passage.clone());
         let (is_enough, covered, n_words) = self.best_unit(&common);
         let around = passage.start.saturating_sub(self.rule.ngram)
             ..(passage.end + self.rule.ngram).min(text.len());
-        let has_ngram = self.has_ngram(&text[around]);
+        let has_ngram = may_be_ngram && self.has_ngram(&text[around]);
         (is_enough || has_ngram).then(|| {
             let words = common.text.marked();
             Held { words, covered, n_words, has_ngram }
         })
     }
 
-    /// What coverage may be of: all parts, or any one.
+    /// What coverage may be of: the whole item, or its first part, the question.
     fn units(&self) -> impl Iterator<Item = &'a [Part]> {
-        std::iter::once(self.parts).chain(self.parts.chunks(1).filter(|_| self.parts.len() > 1))
+        let has_others = self.parts.len() > 1;
+        std::iter::once(self.parts).chain(self.parts.chunks(1).take(usize::from(has_others)))
     }
 
     /// The words of the parts that have a seed, and how many of these stand in one, in the first

@@ -12,6 +12,8 @@ pub(super) struct Candidate {
     pub item: u32,
     pub start: usize,
     pub end: usize,
+    /// Whether there are seeds enough for an n-gram.
+    pub may_be_ngram: bool,
 }
 
 /// Seeds of an item that lie close together.
@@ -91,8 +93,14 @@ impl<'a> Scanner<'a> {
 impl Cluster {
     fn close(self, item: u32, least: &[Option<Least>]) -> Option<Candidate> {
         let least = least[item as usize]?;
-        let is_enough = self.n_words >= least.words || self.n_seeds >= least.seeds;
-        is_enough.then_some(Candidate { item, start: self.start, end: self.last + WORDS })
+        let may_be_ngram = self.n_seeds >= least.seeds;
+        let end = self.last + WORDS;
+        (may_be_ngram || self.n_words >= least.words).then_some(Candidate {
+            item,
+            start: self.start,
+            end,
+            may_be_ngram,
+        })
     }
 }
 
