@@ -12,9 +12,9 @@
 //! * when it holds `ngram` consecutive words of a part, a seed among them (Brown et al. 2020, appendix
 //!   C, with `ngram` 13), or
 //! * when at least the share `coverage`, and at least [`LEAST_WORDS`], of the words of the item or of
-//!   its first part, the question, stand in it, half of them in seeds, the others next to these or after an edit of
-//!   one or two words. (Chowdhery et al. 2022, section 8, ask for 70 % of the 8-grams, of which an edit
-//!   every eight words leaves none.)
+//!   its first part, the question, stand in it, half of them in seeds, the others next to these or
+//!   after an edit of one or two words. (Chowdhery et al. 2022, section 8, ask for 70 % of the 8-grams,
+//!   of which an edit every eight words leaves none.)
 //!
 //! Cost: linear in the texts, and in (item + passage) for each passage that is compared.
 
@@ -126,33 +126,13 @@ impl Items {
     /// or there are 2^32 words or more.
     pub fn new(parts: &[&str], n_parts: &[usize], rule: Rule) -> Result<Self> {
         let rule = rule.check()?;
-        if n_parts.iter().sum::<usize>() != parts.len() {
-            let value =
-                format!("{} parts in items, {} given", n_parts.iter().sum::<usize>(), parts.len());
-            return Err(Error::Parameter {
-                name: "n_parts",
-                value,
-                allowed: "the parts of all items",
-            });
+        let n_given = n_parts.iter().sum::<usize>();
+        if n_given != parts.len() {
+            let value = format!("{n_given} parts in items, {} given", parts.len());
+            let allowed = "the parts of all items";
+            return Err(Error::Parameter { name: "n_parts", value, allowed });
         }
-        let (mut reader, mut words, mut of_part) = (Words::default(), Vec::new(), Vec::new());
-        let mut letters = Vec::new();
-        let mut bounds = Vec::with_capacity(parts.len());
-        for part in parts {
-            reader.hash(part, &mut of_part);
-            bounds.push(Part { start: words.len(), end: words.len() + of_part.len() });
-            words.extend_from_slice(&of_part);
-            let spans = reader.spans(part).into_iter();
-            letters.extend(spans.map(|span| letter_bytes(&part[span])));
-        }
-        if u32::try_from(words.len()).is_err() {
-            let value = format!("{} words", words.len());
-            return Err(Error::Parameter {
-                name: "items",
-                value,
-                allowed: "fewer than 2^32 words",
-            });
-        }
+        let (words, letters, bounds) = read_words(parts)?;
         let mut first_part = vec![0];
         let mut texts = Vec::with_capacity(n_parts.len());
         for n_parts in n_parts {
@@ -161,8 +141,8 @@ impl Items {
             first_part.push(first + n_parts);
         }
         let seeds = Seeds::new(&words, &letters, &bounds, &first_part);
-        let mut items =
-            Self { rule, texts, words, parts: bounds, first_part, seeds, least: Vec::new() };
+        let least = Vec::new();
+        let mut items = Self { rule, texts, words, parts: bounds, first_part, seeds, least };
         items.least = (0..items.texts.len()).map(|item| items.judge(item as u32).least()).collect();
         Ok(items)
     }
@@ -190,6 +170,24 @@ impl Items {
         let (first, end) = (self.first_part[item as usize], self.first_part[item as usize + 1]);
         Judge::new(self.rule, item, &self.words, &self.parts[first..end], &self.seeds)
     }
+}
+
+/// The words of all parts, how many bytes of letters each has, and which are whose.
+fn read_words(parts: &[&str]) -> Result<(Vec<u64>, Vec<usize>, Vec<Part>)> {
+    let (mut reader, mut words, mut of_part) = (Words::default(), Vec::new(), Vec::new());
+    let (mut letters, mut bounds) = (Vec::new(), Vec::with_capacity(parts.len()));
+    for part in parts {
+        reader.hash(part, &mut of_part);
+        bounds.push(Part { start: words.len(), end: words.len() + of_part.len() });
+        words.extend_from_slice(&of_part);
+        let spans = reader.spans(part).into_iter();
+        letters.extend(spans.map(|span| letter_bytes(&part[span])));
+    }
+    if u32::try_from(words.len()).is_ok() {
+        return Ok((words, letters, bounds));
+    }
+    let (value, allowed) = (format!("{} words", words.len()), "fewer than 2^32 words");
+    Err(Error::Parameter { name: "items", value, allowed })
 }
 
 /// Searches texts; keeps its buffers between them.
