@@ -9,6 +9,7 @@ from typing_extensions import Buffer
 
 __all__ = [
     "Batches",
+    "BenchmarkItems",
     "BpeEncoder",
     "BpeTrainer",
     "IndexText",
@@ -126,6 +127,25 @@ class TermCounter:
 
     def cells(self) -> Batches:
         """One row per center and group, then one per group of whole texts: pairs, texts, squares."""
+
+# ---- decontaminate.rs ----
+
+@final
+class BenchmarkItems:
+    """Items of benchmarks, ready to be looked for."""
+
+    def __new__(
+        cls, parts: Any, n_parts: Sequence[int], ngram: int, coverage: float
+    ) -> BenchmarkItems:
+        """Prepare items; the first `n_parts[0]` of the texts `parts` are the first one."""
+
+    def findable(self) -> list[bool]:
+        """For each item, whether any text can be found to hold it."""
+
+    def find(self, texts: Any, threads: int) -> Batches:
+        """One row per find: document, item, start, end, coverage, n_words, has_ngram, longest."""
+
+# ---- end decontaminate.rs ----
 
 # ---- dedup.rs ----
 

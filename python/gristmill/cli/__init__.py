@@ -9,6 +9,7 @@ from gristmill.cli import (  # noqa: F401 - importing a module registers its com
     calibrate,
     card,
     compare,
+    decontaminate,
     dedup,
     demo,
     encode,

@@ -9,6 +9,7 @@ pub use error::{Error, Result};
 
 pub mod bpe;
 pub mod cooccurrence;
+pub mod decontaminate;
 pub mod digest;
 pub mod exact_substring;
 pub mod huge;

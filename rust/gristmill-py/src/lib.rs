@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 mod arrow;
 mod bpe;
 mod cooccurrence;
+mod decontaminate;
 mod dedup;
 mod digest;
 mod error;
@@ -32,6 +33,10 @@ mod _core {
     // ---- cooccurrence.rs ----
     #[pymodule_export]
     use crate::cooccurrence::TermCounter;
+
+    // ---- decontaminate.rs ----
+    #[pymodule_export]
+    use crate::decontaminate::BenchmarkItems;
 
     // ---- dedup.rs ----
     #[pymodule_export]
