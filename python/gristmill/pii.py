@@ -31,6 +31,8 @@ ENTITIES = (
     "secret",
     "crypto",
     "geo",
+    "private_ip",
+    "url",
 )
 """What can be found. ``national_id`` is a US SSN or ITIN or a UK National Insurance number;
 ``url_credential`` the ``user:password`` of a URL; ``secret`` an API key, token, private-key block
@@ -58,7 +60,7 @@ def find_pii(texts: Texts, entities: Sequence[str] | None = None, threads: int =
     >>> find_pii(["write to ada@example.com"]).select(["start", "end", "entity"]).to_pylist()
     [{'start': 9, 'end': 24, 'entity': 'email'}]
     """
-    return from_kernel(_core.find_pii(as_table(texts), _chosen(entities, "entities"), threads))
+    return from_kernel(_core.find_pii(as_table(texts), _chosen(entities, "entities"), [], threads))
 
 
 def scrub_pii(texts: Texts, entities: Sequence[str] | None = None, threads: int = 1) -> pa.Array:
@@ -85,7 +87,7 @@ def scrub_pii(texts: Texts, entities: Sequence[str] | None = None, threads: int 
 
 
 def _scrubbed(texts: Texts, entities: list[str], threads: int) -> pa.Table:
-    return from_kernel(_core.scrub_pii(as_table(texts), entities, threads))
+    return from_kernel(_core.scrub_pii(as_table(texts), entities, [], [], b"", [], threads))
 
 
 def _chosen(entities: Sequence[str] | None, where: str) -> list[str]:
