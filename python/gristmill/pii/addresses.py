@@ -56,7 +56,7 @@ _CUE = re.compile(
     re.IGNORECASE,
 )
 
-_MILITARY = re.compile(r"[^\n]{0,40}\n?[ >|]{0,8}\b[ADF]PO,? A[AEP] \d{5}\b")
+_MILITARY = re.compile(r"\b[ADF]PO,? A[AEP] \d{5}\b", re.IGNORECASE)
 _POSTCODE = re.compile(
     r"\b(?:zip|post(?:al)?) ?code\b\W{0,3}(?:is |to )?"
     r"(\d{3,5}(?:[ -]\d{3,4})?|[A-Z]{1,2}\d[A-Z0-9]? ?\d[A-Z]{1,2}\d?)\b",
@@ -102,7 +102,7 @@ def _proposed(text: str) -> Iterator[tuple[int, int]]:
         if _CUE.search(text, max(0, numbered.start() - 60), numbered.start()):
             yield numbered.start(), _tail(text, numbered.end())
     for post in _MILITARY.finditer(text):
-        yield post.span()
+        yield _line_before(text, post.start()), post.end()
     for code in _POSTCODE.finditer(text):
         yield code.span(1)
 
@@ -119,16 +119,32 @@ def _head(text: str, at: int) -> int:
     return at
 
 
+def _line_before(text: str, at: int) -> int:
+    """The start of the line before, where `at` begins one; else `at`."""
+    start = text.rfind("\n", max(0, at - 8), at)
+    if start < 0 or text[start:at].strip(" \n>|"):
+        return at
+    line = text[max(0, start - LINE_CHARS) : start].rpartition("\n")[2]
+    return start - len(line.lstrip(" >|"))
+
+
 def _tail(text: str, at: int) -> int:
     """The end of the line with the postcode, or of the towns on the next lines; else `at`."""
     lines = text[at : at + (LINES + 1) * (LINE_CHARS + 1)].split("\n")[: LINES + 1]
-    towns, end = at, at
+    capital = text[max(0, at - LINE_CHARS) : at].lower() != text[max(0, at - LINE_CHARS) : at]
+    towns, end, goes_on = at, at, True
     for number, line in enumerate(lines):
         end += len(line) + (number > 0)
         if len(line) > LINE_CHARS:
             break
         if _ENDS_IN_POSTCODE.search(line):
             return end
-        if _TOWN.match(line):
-            towns = end if towns >= end - len(line) - 2 else towns
+        goes_on &= not line.strip() or _is_town(line, capital, first=number == 0)
+        towns = end if goes_on and line.strip() else towns
     return towns
+
+
+def _is_town(line: str, capital: bool, *, first: bool) -> bool:
+    """Whether a line is the name of a town; behind a street it begins with a comma."""
+    begins = not first or line.startswith(",")
+    return begins and _TOWN.match(line) is not None and (not capital or line.lower() != line)
