@@ -42,7 +42,9 @@ Spans = list[tuple[int, int, str]]
 def gold_texts(data: Path) -> list[dict[str, Any]]:
     """The rows of all files of gold spans."""
     return [
-        json.loads(line) for name in FILES for line in gzip.open(data / "pii" / name, "rt", encoding="utf-8")
+        json.loads(line)
+        for name in FILES
+        for line in gzip.open(data / "pii" / name, "rt", encoding="utf-8")
     ]
 
 
@@ -53,7 +55,9 @@ def by_document(findings: Iterable[dict[str, Any]]) -> dict[int, Spans]:
     return found
 
 
-def scores(rows: list[dict[str, Any]], found: dict[int, Spans]) -> dict[str, tuple[Counter[str], ...]]:
+def scores(
+    rows: list[dict[str, Any]], found: dict[int, Spans]
+) -> dict[str, tuple[Counter[str], ...]]:
     """Hits and totals of recall and of precision by entity, and of any-span recall by gold type."""
     recalled, gold, right, given = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
     touched, spans = Counter[str](), Counter[str]()
@@ -87,9 +91,10 @@ def presidio() -> Callable[[list[str]], dict[int, Spans]]:
     import importlib
     import logging
 
-    from gristmill.pii.names import MODEL
     from presidio_analyzer import AnalyzerEngine
     from presidio_analyzer.nlp_engine import SpacyNlpEngine
+
+    from gristmill.pii.names import MODEL
 
     logging.disable(logging.CRITICAL)
     engine = SpacyNlpEngine()
@@ -99,10 +104,13 @@ def presidio() -> Callable[[list[str]], dict[int, Spans]]:
 
     def find(texts: list[str]) -> dict[int, Spans]:
         found = (analyzer.analyze(text, language="en") for text in texts)
-        return defaultdict(list, {
-            number: [(one.start, one.end, one.entity_type) for one in results]
-            for number, results in enumerate(found)
-        })
+        return defaultdict(
+            list,
+            {
+                number: [(one.start, one.end, one.entity_type) for one in results]
+                for number, results in enumerate(found)
+            },
+        )
 
     return find
 
@@ -121,8 +129,9 @@ def side(name: str, data: Path) -> dict[str, float]:
         figures = paired.measure(lambda: found.append(find(texts)))
         touched, spans = scores(rows, found[0])["any"]
         return {**figures, "mb": _mb(texts), "any_span": touched["all"] / spans["all"]}
-    import gristmill as gm
     import pyarrow as pa
+
+    import gristmill as gm
 
     texts = technical_texts(data)
     column = pa.array(texts, pa.large_string())

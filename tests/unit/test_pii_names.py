@@ -117,7 +117,10 @@ def test_a_long_text_is_cut_into_pieces_without_loss() -> None:
     ("text", "address"),
     [
         ("Send it to 12 Long Lane, Suite 4, by noon", "12 Long Lane, Suite 4"),
-        ("Ann\n10 Downing Street\nApt. 3\nLondon\n12345\n", "10 Downing Street\nApt. 3\nLondon\n12345"),
+        (
+            "Ann\n10 Downing Street\nApt. 3\nLondon\n12345\n",
+            "10 Downing Street\nApt. 3\nLondon\n12345",
+        ),
         ("wohnt Hauptstraße 12 dort", "Hauptstraße 12"),
         ("au 5 rue de la Paix 12 hier", "5 rue de la Paix 12"),
         ("PSC 1234, Box 567\nAPO AE 09012", "PSC 1234, Box 567\nAPO AE 09012"),
@@ -137,7 +140,9 @@ def test_what_has_only_numbers_is_no_address(text: str) -> None:
     assert addresses(text) == []
 
 
-@pytest.mark.parametrize("unit", ["1", "1 ", "a 1 ", "Apt. 1\n", "rue a ", "12 a ", "unit 1 ", "\n", "str 1"])
+@pytest.mark.parametrize(
+    "unit", ["1", "1 ", "a 1 ", "Apt. 1\n", "rue a ", "12 a ", "unit 1 ", "\n", "str 1"]
+)
 def test_addresses_of_a_hostile_text_take_linear_time(unit: str) -> None:
     spans: list[Any] = addresses(unit * (50_000 // len(unit)))
     assert all(start < end for start, end in spans)

@@ -10,7 +10,7 @@ from gristmill import _core
 from gristmill.errors import RecipeError
 from gristmill.pii.entities import NAMES, PERSONAL, STRUCTURED, checked
 from gristmill.pii.key import check_key
-from gristmill.pii.names import find_names
+from gristmill.pii.names import Named, find_names
 from gristmill.text import Texts, as_table, from_kernel
 
 
@@ -89,7 +89,7 @@ def scrubbed(
     pseudonymise: list[str],
     count: list[str],
     key: bytes | None,
-    names: list[tuple[int, int, int, str]],
+    names: list[Named],
     threads: int,
 ) -> pa.Table:
     """The kernel's table: ``text`` large_string, and a uint32 column of counts per entity."""
@@ -98,7 +98,7 @@ def scrubbed(
     )
 
 
-def named(texts: pa.Table, entities: Collection[str]) -> list[tuple[int, int, int, str]]:
+def named(texts: pa.Table, entities: Collection[str]) -> list[Named]:
     """What the model finds in the texts, if one of the entities is a name."""
     if not set(NAMES).intersection(entities):
         return []

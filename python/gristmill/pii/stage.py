@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 
 from gristmill import _core
 from gristmill.errors import RecipeError
-from gristmill.pii.entities import ENTITIES, NAMES, PERSONAL, STRUCTURED, checked
+from gristmill.pii.entities import ENTITIES, NAMES, PERSONAL, checked
 from gristmill.pii.find import check_actions, scrubbed
-from gristmill.pii.names import find_names, load_engine
+from gristmill.pii.names import Named, find_names, load_engine
 from gristmill.stage import Verdict, keep_all
 from gristmill.text import as_table, from_kernel
 
@@ -110,7 +110,7 @@ class Scrub:
             tags=self._tags(counts) if self.tag else None,
         )
 
-    def _named(self, docs: pa.Table, texts: pa.Table) -> list[tuple[int, int, int, str]]:
+    def _named(self, docs: pa.Table, texts: pa.Table) -> list[Named]:
         if not set(NAMES).intersection(self.entities):
             return []
         chosen = set(range(docs.num_rows))
@@ -131,7 +131,9 @@ class Scrub:
         drops = dropped.take(found).to_pylist()
         for position, row, drop in zip(found.to_pylist(), rows, drops, strict=True):
             told = self.drop if drop else [*self.mask, *self.pseudonymise]
-            details[position] = ", ".join(f"{name} {row[name]}" for name in told if row[name]) or None
+            details[position] = (
+                ", ".join(f"{name} {row[name]}" for name in told if row[name]) or None
+            )
         return details
 
     def _tags(self, counts: pa.Table) -> pa.Array:
