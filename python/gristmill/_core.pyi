@@ -340,11 +340,24 @@ def permute(n: int, key: int, start: int, count: int, step: int = 1) -> Batches:
 
 # ---- pii.rs ----
 
-def find_pii(texts: Any, entities: list[str], threads: int) -> Batches:
-    """Find personal data: document, start, end (characters), entity, score."""
+def find_pii(
+    texts: Any, entities: list[str], named: list[tuple[int, int, int, str]], threads: int
+) -> Batches:
+    """Find personal data: document, start, end (characters), entity, score.
 
-def scrub_pii(texts: Any, entities: list[str], threads: int) -> Batches:
-    """Mask personal data: text, and a uint32 column of counts per entity."""
+    `named` is what a model found: index of the text, first character, the one behind the last, entity.
+    """
+
+def scrub_pii(
+    texts: Any,
+    mask: list[str],
+    pseudonymise: list[str],
+    count: list[str],
+    key: bytes,
+    named: list[tuple[int, int, int, str]],
+    threads: int,
+) -> Batches:
+    """Mask or pseudonymise personal data: text, and a uint32 column of counts per entity."""
 
 # ---- end pii.rs ----
 

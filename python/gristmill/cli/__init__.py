@@ -17,6 +17,7 @@ from gristmill.cli import (  # noqa: F401 - importing a module registers its com
     export,
     inspect,
     later,
+    pii,
     serve,
     tokenizer,
     trace,
