@@ -10,14 +10,12 @@ mod address;
 mod crypto;
 mod entity;
 mod identifier;
-mod keccak;
 mod national;
 mod near;
 mod phone;
 mod place;
 mod scrub;
 mod secret;
-mod sha256;
 mod url;
 
 use std::ops::Range;

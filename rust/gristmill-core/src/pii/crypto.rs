@@ -3,9 +3,10 @@
 
 use std::ops::Range;
 
-use super::keccak::keccak256;
+use sha2::{Digest, Sha256};
+use sha3::Keccak256;
+
 use super::near::{before, byte, is_word};
-use super::sha256::sha256;
 use super::{Entity, Found};
 
 /// The wallet address that begins at the digits `run` or has its first digits there.
@@ -35,7 +36,7 @@ fn letter_case(digits: &[u8]) -> Option<f32> {
     if digits == lower || digits == lower.to_ascii_uppercase() {
         return Some(0.7);
     }
-    let hash = keccak256(&lower);
+    let hash = Keccak256::digest(lower);
     let nibble =
         |at: usize| if at.is_multiple_of(2) { hash[at / 2] >> 4 } else { hash[at / 2] & 15 };
     let mut letters = digits.iter().enumerate().filter(|(_, digit)| digit.is_ascii_alphabetic());
@@ -59,7 +60,7 @@ fn base58(text: &str, run: &Range<usize>) -> Option<Found> {
     }
     let decoded = base58_decode(&text.as_bytes()[start..start + length])?;
     let (payload, check) = decoded.split_at(21);
-    (sha256(&sha256(payload))[..4] == *check).then_some(Found {
+    (Sha256::digest(Sha256::digest(payload))[..4] == *check).then_some(Found {
         span: start..start + length,
         entity: Entity::Crypto,
         score: 0.99,

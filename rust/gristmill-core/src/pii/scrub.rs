@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 
 use hashbrown::HashMap;
+use hmac::digest::Key;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
 
-use super::sha256::hmac;
 use super::{Entities, Entity, Found, each, find_with};
 use crate::{Error, Result};
 
@@ -100,8 +102,20 @@ impl Labels<'_> {
 /// 64 bits of the HMAC of entity and value: with ten million values two share one by a chance of
 /// 3 in a million.
 fn pseudonym(key: &[u8], entity: Entity, value: &str) -> String {
-    let message = [entity.name().as_bytes(), b"\0", value.as_bytes()].concat();
-    hmac(key, &message)[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut mac = Hmac::<Sha256>::new(&whole_block(key));
+    for part in [entity.name().as_bytes(), b"\0", value.as_bytes()] {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A key as HMAC takes it: a longer one than a block is hashed, a shorter one filled up with zeros.
+fn whole_block(key: &[u8]) -> Key<Hmac<Sha256>> {
+    let mut block = Key::<Hmac<Sha256>>::default();
+    let hash = Sha256::digest(key);
+    let bytes = if key.len() > block.len() { &hash[..] } else { key };
+    block[..bytes.len()].copy_from_slice(bytes);
+    block
 }
 
 fn normalized(value: &str, entity: Entity) -> String {
