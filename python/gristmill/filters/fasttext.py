@@ -8,13 +8,17 @@ a few additions, so most of the time goes into hashing; see `rust/gristmill-core
 from __future__ import annotations
 
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 
 import pyarrow as pa
 
 from gristmill import _core
-from gristmill.errors import CoreError, FormatError
+from gristmill.errors import CoreError, FormatError, RecipeError
 from gristmill.text import Texts, as_table, from_kernel
+
+PREFIX = "__label__"
+"""What labels begin with, unless a model was trained with another prefix."""
 
 
 class FastText:
@@ -45,6 +49,24 @@ class FastText:
     def labels(self) -> list[str]:
         """The labels as the model has them, prefix included, the most frequent first."""
         return self._model.labels
+
+    def label(self, name: str | None = None) -> str:
+        """Find the label called `name`, with its prefix or without.
+
+        None is ``positive``, as `gristmill classifier train` calls it.
+
+        Raises:
+            RecipeError: The model has no such label.
+        """
+        wanted = name or "positive"
+        for label in (wanted, PREFIX + wanted):
+            if label in self.labels:
+                return label
+        bare = [label.removeprefix(PREFIX) for label in self.labels]
+        near = get_close_matches(wanted.removeprefix(PREFIX), bare, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        shown = ", ".join(bare[:20]) + (", ..." if len(bare) > 20 else "")
+        raise RecipeError(f"{self.path} has no label {wanted!r}; it has {shown}{hint}")
 
     def predict(self, texts: Texts, threads: int = 1, max_bytes: int | None = None) -> pa.Table:
         """Name the likeliest label of each text.
