@@ -8,6 +8,7 @@ from gristmill.cli import (  # noqa: F401 - importing a module registers its com
     build,
     calibrate,
     card,
+    classifier,
     compare,
     decontaminate,
     dedup,

@@ -12,6 +12,7 @@ pub mod cooccurrence;
 pub mod decontaminate;
 pub mod digest;
 pub mod exact_substring;
+pub mod fasttext;
 pub mod huge;
 pub mod lsh;
 pub mod minhash;
