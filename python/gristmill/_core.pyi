@@ -431,6 +431,7 @@ class RecordRows:
 
 # ---- signals.rs ----
 
+def count_words(texts: Any, words: list[str], apart: bool, threads: int) -> Batches: ...
 def quality_signals(texts: Any, threads: int) -> Batches:
     """Measure the quality signals of every text, as float64 columns."""
 

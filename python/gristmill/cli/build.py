@@ -48,7 +48,7 @@ def build_command(
     if limit is not None:
         from gristmill.inspection import drop_rates
 
-        rates = {"drop_rates": drop_rates(corpus.path)}
+        rates = {"drop_rates": drop_rates(corpus.path, texts=True, recipe=recipe)}
     report(
         data | rates,
         as_json,

@@ -76,7 +76,7 @@ mod _core {
 
     // ---- signals.rs ----
     #[pymodule_export]
-    use crate::signals::quality_signals;
+    use crate::signals::{count_words, quality_signals};
 
     // ---- similarity.rs ----
     #[pymodule_export]
