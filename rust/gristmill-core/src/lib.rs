@@ -11,6 +11,7 @@ pub mod bpe;
 pub mod digest;
 pub mod exact_substring;
 pub mod huge;
+pub mod language;
 pub mod lsh;
 pub mod minhash;
 pub mod near_duplicates;

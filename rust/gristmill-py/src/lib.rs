@@ -8,6 +8,7 @@ mod bpe;
 mod dedup;
 mod digest;
 mod error;
+mod language;
 mod pack;
 mod page;
 mod permute;
@@ -38,6 +39,10 @@ mod _core {
     // ---- digest.rs ----
     #[pymodule_export]
     use crate::digest::{Xxh3, xxh3_64_each, xxh3_64_hex, xxh3_128_hex, xxh3_128_hex_each};
+
+    // ---- language.rs ----
+    #[pymodule_export]
+    use crate::language::{LanguageModel, language_words};
 
     // ---- pack.rs ----
     #[pymodule_export]

@@ -1,0 +1,223 @@
+//! The model: a row of small integers per hashed n-gram, summed, and a linear layer over the sum.
+//!
+//! It is fastText's supervised model (Joulin et al., 2016, arXiv:1607.01759) without words: the
+//! n-grams are those of `<word>` in characters, hashed as fastText does (FNV-1a over signed bytes).
+
+use super::script::{SINGLE, Script, Words, rarer};
+use crate::{Error, Result};
+
+/// Numbers in a row.
+pub const DIM: usize = 16;
+
+const MAGIC: &[u8; 8] = b"GMLANG01";
+
+/// A model read from bytes.
+#[derive(Debug, Clone)]
+pub struct Model {
+    codes: Vec<String>,
+    labels: Vec<Label>,
+    longest: usize,
+    rows: Vec<[i8; DIM]>,
+    ja_zh: (usize, usize),
+    single: Vec<(usize, Option<usize>)>,
+}
+
+#[derive(Debug, Clone)]
+struct Label {
+    code: usize,
+    script: u8,
+    weights: [f32; DIM],
+}
+
+/// Reads a file from its front.
+struct Reader<'b>(&'b [u8]);
+
+impl<'b> Reader<'b> {
+    fn take(&mut self, n: usize) -> Result<&'b [u8]> {
+        let (front, rest) = self.0.split_at_checked(n).ok_or_else(|| {
+            refused(format!("it ends {} bytes early", n - self.0.len()))
+        })?;
+        self.0 = rest;
+        Ok(front)
+    }
+
+    fn byte(&mut self) -> Result<u8> {
+        Ok(self.take(1)?[0])
+    }
+
+    fn f32(&mut self) -> Result<f32> {
+        let mut bytes = [0; 4];
+        bytes.copy_from_slice(self.take(4)?);
+        let value = f32::from_le_bytes(bytes);
+        if value.is_finite() { Ok(value) } else { Err(refused(format!("it has the weight {value}"))) }
+    }
+}
+
+fn refused(problem: String) -> Error {
+    Error::Format { what: "language model".to_owned(), problem }
+}
+
+impl Model {
+    /// Read a model that `models/language/train.py` wrote.
+    ///
+    /// Layout, little-endian: magic, longest n-gram (u8), log2 of the rows (u8), labels (u8); per
+    /// label script (u8), length of its code (u8), the code, `DIM` weights (f32); then the rows (i8).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Format`] when the bytes are not such a model, or too few or too many.
+    pub fn read(bytes: &[u8]) -> Result<Self> {
+        let mut reader = Reader(bytes);
+        if reader.take(MAGIC.len())? != MAGIC {
+            return Err(refused("it does not begin with GMLANG01".to_owned()));
+        }
+        let (longest, log2, n_labels) = (reader.byte()?, reader.byte()?, reader.byte()?);
+        if !(1..=8).contains(&longest) || !(1..=24).contains(&log2) {
+            return Err(refused(format!("n-grams of {longest} and 2^{log2} rows are not possible")));
+        }
+        let mut model = Self {
+            codes: Vec::new(),
+            labels: Vec::new(),
+            longest: usize::from(longest),
+            rows: Vec::new(),
+            ja_zh: (0, 0),
+            single: Vec::new(),
+        };
+        for _ in 0..n_labels {
+            model.read_label(&mut reader)?;
+        }
+        let rows = reader.take(DIM << log2)?;
+        model.rows = rows.chunks_exact(DIM).map(|row| std::array::from_fn(|k| row[k] as i8)).collect();
+        if !reader.0.is_empty() {
+            return Err(refused(format!("it has {} bytes too many", reader.0.len())));
+        }
+        model.add_scripts();
+        Ok(model)
+    }
+
+    fn read_label(&mut self, reader: &mut Reader) -> Result<()> {
+        let script = reader.byte()?;
+        let n_bytes = usize::from(reader.byte()?);
+        let code = String::from_utf8_lossy(reader.take(n_bytes)?).into_owned();
+        let mut weights = [0.0; DIM];
+        for weight in &mut weights {
+            *weight = reader.f32()?;
+        }
+        let code = self.place(&code);
+        self.labels.push(Label { code, script, weights });
+        Ok(())
+    }
+
+    fn add_scripts(&mut self) {
+        self.ja_zh = (self.place("ja"), self.place("zh"));
+        self.single = SINGLE
+            .iter()
+            .map(|&(_, _, code)| (self.place(code), rarer(code).map(|other| self.place(other))))
+            .collect();
+    }
+
+    fn place(&mut self, code: &str) -> usize {
+        self.codes.iter().position(|known| known == code).unwrap_or_else(|| {
+            self.codes.push(code.to_owned());
+            self.codes.len() - 1
+        })
+    }
+
+    /// How many codes it can give.
+    pub fn n_codes(&self) -> usize {
+        self.codes.len()
+    }
+
+    /// Its codes.
+    pub fn codes(&self) -> &[String] {
+        &self.codes
+    }
+
+    pub(super) fn code(&self, at: usize) -> &str {
+        &self.codes[at]
+    }
+
+    /// Codes and their probabilities, summing to one, for the words of a piece.
+    pub(super) fn judge(&self, read: &Words) -> Vec<(usize, f32)> {
+        match read.script {
+            Script::None => Vec::new(),
+            Script::HanKana => vec![(if is_japanese(read) { self.ja_zh.0 } else { self.ja_zh.1 }, 1.0)],
+            Script::Single(at) => match self.single[usize::from(at)] {
+                (_, Some(second)) if read.telling > 0 => vec![(second, 1.0)],
+                (first, _) => vec![(first, 1.0)],
+            },
+            Script::Latin => self.probabilities(1, &read.marked),
+            Script::Cyrillic => self.probabilities(2, &read.marked),
+            Script::Arabic => self.probabilities(3, &read.marked),
+            Script::Devanagari => self.probabilities(4, &read.marked),
+        }
+    }
+
+    fn probabilities(&self, script: u8, marked: &str) -> Vec<(usize, f32)> {
+        let mean = self.mean_row(marked);
+        let mut found: Vec<(usize, f32)> = self
+            .labels
+            .iter()
+            .filter(|label| label.script == script)
+            .map(|label| (label.code, dot(&label.weights, &mean)))
+            .collect();
+        let most = found.iter().map(|&(_, logit)| logit).fold(f32::MIN, f32::max);
+        let mut sum = 0.0;
+        for (_, value) in &mut found {
+            *value = (*value - most).exp();
+            sum += *value;
+        }
+        found.iter_mut().for_each(|(_, value)| *value /= sum);
+        found
+    }
+
+    /// The mean of the rows of all n-grams of `marked`.
+    fn mean_row(&self, marked: &str) -> [f32; DIM] {
+        let mut sums = [0_i32; DIM];
+        let mut n_grams = 0_u32;
+        let bytes = marked.as_bytes();
+        let mask = self.rows.len() - 1;
+        for start in 0..bytes.len() {
+            if is_continuation(bytes[start]) || bytes[start] == b'>' {
+                continue;
+            }
+            let mut hash = 2_166_136_261_u32;
+            let mut n_chars = 0;
+            for (at, &byte) in bytes.iter().enumerate().skip(start) {
+                hash = (hash ^ byte as i8 as u32).wrapping_mul(16_777_619);
+                if bytes.get(at + 1).is_some_and(|&next| is_continuation(next)) {
+                    continue;
+                }
+                n_chars += 1;
+                if n_chars > 1 || byte != b'<' {
+                    add(&mut sums, &self.rows[hash as usize & mask]);
+                    n_grams += 1;
+                }
+                if n_chars == self.longest || byte == b'>' {
+                    break;
+                }
+            }
+        }
+        let scale = 1.0 / n_grams.max(1) as f32;
+        sums.map(|sum| sum as f32 * scale)
+    }
+}
+
+fn is_japanese(read: &Words) -> bool {
+    // Chinese text quotes a Kana now and then; Japanese has a third of its letters or more in it.
+    read.telling * 3 * 20 >= read.bytes
+}
+
+fn is_continuation(byte: u8) -> bool {
+    byte & 0xC0 == 0x80
+}
+
+fn add(sums: &mut [i32; DIM], row: &[i8; DIM]) {
+    for (sum, &value) in sums.iter_mut().zip(row) {
+        *sum += i32::from(value);
+    }
+}
+
+fn dot(weights: &[f32; DIM], mean: &[f32; DIM]) -> f32 {
+    weights.iter().zip(mean).map(|(weight, value)| weight * value).sum()
+}
