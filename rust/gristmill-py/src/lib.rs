@@ -8,6 +8,7 @@ mod bpe;
 mod dedup;
 mod digest;
 mod error;
+mod fasttext;
 mod language;
 mod pack;
 mod page;
@@ -39,6 +40,10 @@ mod _core {
     // ---- digest.rs ----
     #[pymodule_export]
     use crate::digest::{Xxh3, xxh3_64_each, xxh3_64_hex, xxh3_128_hex, xxh3_128_hex_each};
+
+    // ---- fasttext.rs ----
+    #[pymodule_export]
+    use crate::fasttext::PyFastText;
 
     // ---- language.rs ----
     #[pymodule_export]
