@@ -83,12 +83,12 @@ def sample(folder: Path) -> dict[tuple[str, str], list[tuple[int, str]]]:
     kept: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
     seen: set[int] = set()
     for source, language, raw in everything(folder):
-        text = clean(language, raw)
-        if text is None or (key := hash_of(language + text)) in seen:
+        key, heap = hash_of(language + raw), kept[language, source]
+        if key in seen or (len(heap) == LIMIT and key > -heap[0][0]):
             continue
         seen.add(key)
-        heap = kept[language, source]
-        (heappush if len(heap) < LIMIT else heappushpop)(heap, (-key, text))
+        if (text := clean(language, raw)) is not None:
+            (heappush if len(heap) < LIMIT else heappushpop)(heap, (-key, text))
     return kept
 
 

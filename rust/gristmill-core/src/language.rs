@@ -30,13 +30,21 @@ pub struct Found<'m> {
     pub score: f32,
 }
 
-/// Name the language of each text.
+/// Name the language of each text; those of the codes in `hints` are taken to be likelier.
 ///
 /// # Errors
 ///
 /// [`crate::Error::Parameter`] when `threads` is zero.
-pub fn identify<'m>(model: &'m Model, texts: &[&str], threads: usize) -> Result<Vec<Found<'m>>> {
-    with_threads(threads, || Ok(texts.par_iter().map(|text| identify_one(model, text)).collect()))
+pub fn identify<'m>(
+    model: &'m Model,
+    texts: &[&str],
+    hints: &[String],
+    threads: usize,
+) -> Result<Vec<Found<'m>>> {
+    let bonus = model.bonus(hints);
+    with_threads(threads, || {
+        Ok(texts.par_iter().map(|text| identify_one(model, text, &bonus)).collect())
+    })
 }
 
 /// The words of `text` as the model reads them: lower case, one script, a space between them.
@@ -46,13 +54,13 @@ pub fn model_words(text: &str) -> (Script, String) {
     (read.script, joined)
 }
 
-fn identify_one<'m>(model: &'m Model, text: &str) -> Found<'m> {
+fn identify_one<'m>(model: &'m Model, text: &str, bonus: &[f32]) -> Found<'m> {
     let mut shares = vec![0.0_f32; model.n_codes()];
     let mut n_bytes = 0;
     for piece in pieces(text) {
         let read = words(piece);
         n_bytes += read.all_bytes;
-        add_piece(model, &read, &mut shares);
+        add_piece(model, &read, bonus, &mut shares);
     }
     let best = (0..shares.len()).max_by(|&a, &b| shares[a].total_cmp(&shares[b]).then(b.cmp(&a)));
     match best.map(|code| (model.code(code), shares[code] / n_bytes as f32)) {
@@ -63,9 +71,9 @@ fn identify_one<'m>(model: &'m Model, text: &str) -> Found<'m> {
     }
 }
 
-fn add_piece(model: &Model, read: &Words, shares: &mut [f32]) {
+fn add_piece(model: &Model, read: &Words, bonus: &[f32], shares: &mut [f32]) {
     let weight = read.bytes as f32;
-    for (code, probability) in model.judge(read) {
+    for (code, probability) in model.judge(read, bonus) {
         shares[code] += weight * probability;
     }
 }

@@ -26,16 +26,18 @@ impl LanguageModel {
     }
 
     /// Name the language of each text: columns ``language`` (null: undetermined) and ``score``.
-    #[pyo3(signature = (texts, threads))]
+    #[pyo3(signature = (texts, hints, threads))]
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts owned strings")]
     fn identify(
         &self,
         py: Python<'_>,
         texts: &Bound<'_, PyAny>,
+        hints: Vec<String>,
         threads: usize,
     ) -> PyResult<Batches> {
         let texts = Texts::read(texts)?;
         let strs = texts.as_strs();
-        let found = leave(py, || language::identify(&self.0, &strs, threads))?;
+        let found = leave(py, || language::identify(&self.0, &strs, &hints, threads))?;
         let names: StringArray = found.iter().map(|one| one.language).collect();
         let scores: Float32Array = found.iter().map(|one| one.score).collect();
         Batches::from_columns_with_nulls([

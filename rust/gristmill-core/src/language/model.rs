@@ -9,6 +9,9 @@ use crate::{Error, Result};
 /// Numbers in a row.
 pub const DIM: usize = 16;
 
+/// What is added to the logit of a language that is hinted at: it counts as e^2 times likelier.
+const HINT: f32 = 2.0;
+
 const MAGIC: &[u8; 8] = b"GMLANG01";
 
 /// A model read from bytes.
@@ -137,8 +140,14 @@ impl Model {
         &self.codes[at]
     }
 
+    /// What hints at `codes` add to the logit of each label.
+    pub(super) fn bonus(&self, codes: &[String]) -> Vec<f32> {
+        let hinted = |label: &Label| codes.contains(&self.codes[label.code]);
+        self.labels.iter().map(|label| if hinted(label) { HINT } else { 0.0 }).collect()
+    }
+
     /// Codes and their probabilities, summing to one, for the words of a piece.
-    pub(super) fn judge(&self, read: &Words) -> Vec<(usize, f32)> {
+    pub(super) fn judge(&self, read: &Words, bonus: &[f32]) -> Vec<(usize, f32)> {
         match read.script {
             Script::None => Vec::new(),
             Script::HanKana => vec![(if is_japanese(read) { self.ja_zh.0 } else { self.ja_zh.1 }, 1.0)],
@@ -146,20 +155,21 @@ impl Model {
                 (_, Some(second)) if read.telling > 0 => vec![(second, 1.0)],
                 (first, _) => vec![(first, 1.0)],
             },
-            Script::Latin => self.probabilities(1, &read.marked),
-            Script::Cyrillic => self.probabilities(2, &read.marked),
-            Script::Arabic => self.probabilities(3, &read.marked),
-            Script::Devanagari => self.probabilities(4, &read.marked),
+            Script::Latin => self.probabilities(1, &read.marked, bonus),
+            Script::Cyrillic => self.probabilities(2, &read.marked, bonus),
+            Script::Arabic => self.probabilities(3, &read.marked, bonus),
+            Script::Devanagari => self.probabilities(4, &read.marked, bonus),
         }
     }
 
-    fn probabilities(&self, script: u8, marked: &str) -> Vec<(usize, f32)> {
+    fn probabilities(&self, script: u8, marked: &str, bonus: &[f32]) -> Vec<(usize, f32)> {
         let mean = self.mean_row(marked);
         let mut found: Vec<(usize, f32)> = self
             .labels
             .iter()
-            .filter(|label| label.script == script)
-            .map(|label| (label.code, dot(&label.weights, &mean)))
+            .zip(bonus)
+            .filter(|(label, _)| label.script == script)
+            .map(|(label, bonus)| (label.code, dot(&label.weights, &mean) + bonus))
             .collect();
         let most = found.iter().map(|&(_, logit)| logit).fold(f32::MIN, f32::max);
         let mut sum = 0.0;
