@@ -63,7 +63,7 @@ _ENGLISH = re.compile(r"\b(the|of|and|to|is|this|for|you|with|be|are|your|not|or
 def clean(language: str, text: str) -> str | None:
     """`text` without markup on one line, or None when it says too little of its language."""
     text = " ".join(unicodedata.normalize("NFC", _MARKUP.sub(" ", text)).split())[:LONGEST]
-    n_letters = sum(map(str.isalpha, text))
+    n_letters = sum(unicodedata.category(character)[0] in "LM" for character in text)
     if n_letters < 15 or n_letters < 0.6 * len(text):
         return None
     if language != "en" and len(_ENGLISH.findall(text)) > len(text) / 30:

@@ -15,6 +15,7 @@ import struct
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 Pairs = Iterator[tuple[str, str]]
@@ -48,7 +49,7 @@ KEEP_WHOLE = {"be-tarask", "kk-cyrl", "ku-latn"}
 
 def language_of(locale: str) -> str:
     """The language of a locale name such as ``pt_BR``, ``sr@latin`` or ``be-Tarask``."""
-    name = locale.replace("_", "-").lower()
+    name = locale.removeprefix("b+").replace("_", "-").replace("+", "-").lower()
     if name not in KEEP_WHOLE:
         name = re.split(r"[-@.]", name)[0]
     return LOCALES.get(name, name)
@@ -148,7 +149,7 @@ def lang_files(repository: Path) -> Pairs:
     """Mozilla's .lang files: the English text behind a semicolon, its translation below."""
     for path, content in blobs(repository, "", ".lang"):
         lines = content.decode(errors="replace").splitlines()
-        for source, target in zip(lines, lines[1:], strict=False):
+        for source, target in pairwise(lines):
             if source.startswith(";") and target.removesuffix("{ok}").strip() != source[1:].strip():
                 yield language_of(path.split("/")[0]), target.removesuffix("{ok}")
 
@@ -219,7 +220,7 @@ def pak(content: bytes) -> Iterator[str]:
     if version != 5:
         return
     rows = [struct.unpack_from("<HI", content, 12 + 6 * row) for row in range(count + 1)]
-    for (_, start), (_, stop) in zip(rows, rows[1:], strict=False):
+    for (_, start), (_, stop) in pairwise(rows):
         yield content[start:stop].decode(errors="replace")
 
 
@@ -232,7 +233,7 @@ def debian(folder: Path) -> Pairs:
     for package in sorted(folder.glob("*.deb")):
         with (
             subprocess.Popen(
-                ["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE
+                ["/usr/bin/dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE
             ) as unpack,
             tarfile.open(fileobj=unpack.stdout, mode="r|") as archive,
         ):

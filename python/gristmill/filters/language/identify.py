@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gristmill import _core
-from gristmill.filters.fasttext import PREFIX, FastText
+from gristmill.filters.fasttext import FastText
 from gristmill.filters.language import cld2
 from gristmill.text import Texts, as_table, from_kernel
 
@@ -28,6 +28,9 @@ MODEL = Path(__file__).parents[2] / "models" / "language.bin"
 
 SURE = 0.5
 """Score below which CLD2 is asked too."""
+
+LABEL = "__label__"
+"""What the labels of such a model begin with."""
 
 MAX_BYTES = 1024
 """Bytes of a text that a model of the user's judges."""
@@ -99,7 +102,7 @@ def _middle(text: str) -> str:
 
 def _by_users_model(table: pa.Table, model: Path) -> pa.Table:
     answers = FastText.load(model).predict(table.column(0), max_bytes=MAX_BYTES)
-    languages = pc.utf8_replace_slice(answers.column("label"), 0, len(PREFIX), "")
+    languages = pc.utf8_replace_slice(answers.column("label"), 0, len(LABEL), "")
     scores = pc.min_element_wise(pc.fill_null(answers.column("score"), 0.0), 1.0)
     return _table(pc.fill_null(languages, UNDETERMINED), scores)
 

@@ -12,6 +12,14 @@ pub const DIM: usize = 16;
 /// What is added to the logit of a language that is hinted at: it counts as e^2 times likelier.
 const HINT: f32 = 2.0;
 
+/// Rows of the table; an n-gram's is the low 16 bits of its hash.
+const N_ROWS: usize = 1 << 16;
+
+type Rows = [[i8; DIM]; N_ROWS];
+
+/// How far below the likeliest a logit lies whose probability is taken to be zero: e^-12.
+const NEGLIGIBLE: f32 = -12.0;
+
 const MAGIC: &[u8; 8] = b"GMLANG01";
 
 /// A model read from bytes.
@@ -20,7 +28,7 @@ pub struct Model {
     codes: Vec<String>,
     labels: Vec<Label>,
     longest: usize,
-    rows: Vec<[i8; DIM]>,
+    rows: Box<Rows>,
     ja_zh: (usize, usize),
     single: Vec<(usize, Option<usize>)>,
 }
@@ -63,8 +71,7 @@ fn refused(problem: String) -> Error {
 impl Model {
     /// Read a model that `models/language/train.py` wrote.
     ///
-    /// Layout, little-endian: magic, longest n-gram (u8), log2 of the rows (u8), labels (u8); per
-    /// label script (u8), length of its code (u8), the code, `DIM` weights (f32); then the rows (i8).
+    /// Layout, little-endian: magic, longest n-gram (u8), labels (u8); per label script (u8), length of its code (u8), the code, `DIM` weights (f32); then the rows (i8).
     ///
     /// # Errors
     ///
@@ -74,23 +81,25 @@ impl Model {
         if reader.take(MAGIC.len())? != MAGIC {
             return Err(refused("it does not begin with GMLANG01".to_owned()));
         }
-        let (longest, log2, n_labels) = (reader.byte()?, reader.byte()?, reader.byte()?);
-        if !(1..=8).contains(&longest) || !(1..=24).contains(&log2) {
-            return Err(refused(format!("n-grams of {longest} and 2^{log2} rows are not possible")));
+        let (longest, n_labels) = (reader.byte()?, reader.byte()?);
+        if !(1..=8).contains(&longest) {
+            return Err(refused(format!("its n-grams have {longest} characters, not 1 to 8")));
         }
         let mut model = Self {
             codes: Vec::new(),
             labels: Vec::new(),
             longest: usize::from(longest),
-            rows: Vec::new(),
+            rows: zeroed(),
             ja_zh: (0, 0),
             single: Vec::new(),
         };
         for _ in 0..n_labels {
             model.read_label(&mut reader)?;
         }
-        let rows = reader.take(DIM << log2)?;
-        model.rows = rows.chunks_exact(DIM).map(|row| std::array::from_fn(|k| row[k] as i8)).collect();
+        let rows = reader.take(DIM * N_ROWS)?;
+        for (value, &byte) in model.rows.as_flattened_mut().iter_mut().zip(rows) {
+            *value = byte as i8;
+        }
         if !reader.0.is_empty() {
             return Err(refused(format!("it has {} bytes too many", reader.0.len())));
         }
@@ -162,7 +171,7 @@ impl Model {
         }
     }
 
-    fn probabilities(&self, script: u8, marked: &str, bonus: &[f32]) -> Vec<(usize, f32)> {
+    fn probabilities(&self, script: u8, marked: &[u8], bonus: &[f32]) -> Vec<(usize, f32)> {
         let mean = self.mean_row(marked);
         let mut found: Vec<(usize, f32)> = self
             .labels
@@ -174,7 +183,8 @@ impl Model {
         let most = found.iter().map(|&(_, logit)| logit).fold(f32::MIN, f32::max);
         let mut sum = 0.0;
         for (_, value) in &mut found {
-            *value = (*value - most).exp();
+            let below = *value - most;
+            *value = if below < NEGLIGIBLE { 0.0 } else { below.exp() };
             sum += *value;
         }
         found.iter_mut().for_each(|(_, value)| *value /= sum);
@@ -182,35 +192,84 @@ impl Model {
     }
 
     /// The mean of the rows of all n-grams of `marked`.
-    fn mean_row(&self, marked: &str) -> [f32; DIM] {
-        let mut sums = [0_i32; DIM];
-        let mut n_grams = 0_u32;
-        let bytes = marked.as_bytes();
-        let mask = self.rows.len() - 1;
-        for start in 0..bytes.len() {
-            if is_continuation(bytes[start]) || bytes[start] == b'>' {
-                continue;
-            }
-            let mut hash = 2_166_136_261_u32;
-            let mut n_chars = 0;
-            for (at, &byte) in bytes.iter().enumerate().skip(start) {
-                hash = (hash ^ byte as i8 as u32).wrapping_mul(16_777_619);
-                if bytes.get(at + 1).is_some_and(|&next| is_continuation(next)) {
-                    continue;
-                }
-                n_chars += 1;
-                if n_chars > 1 || byte != b'<' {
-                    add(&mut sums, &self.rows[hash as usize & mask]);
-                    n_grams += 1;
-                }
-                if n_chars == self.longest || byte == b'>' {
-                    break;
-                }
-            }
-        }
+    fn mean_row(&self, marked: &[u8]) -> [f32; DIM] {
+        let (sums, n_grams) = sums(&self.rows, marked, self.longest);
         let scale = 1.0 / n_grams.max(1) as f32;
         sums.map(|sum| sum as f32 * scale)
     }
+}
+
+/// The sum of the rows of all n-grams of `marked`, and how many those are.
+fn sums(rows: &Rows, marked: &[u8], longest: usize) -> ([i32; DIM], u32) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2")]
+        fn avx2(rows: &Rows, marked: &[u8], longest: usize) -> ([i32; DIM], u32) {
+            sums_of(rows, marked, longest)
+        }
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has AVX2.
+            return unsafe { avx2(rows, marked, longest) };
+        }
+    }
+    sums_of(rows, marked, longest)
+}
+
+/// Starts between which 16 bits hold the sums: 8 n-grams of at most 127 each.
+const STARTS: usize = 32;
+
+#[inline(always)]
+fn sums_of(rows: &Rows, marked: &[u8], longest: usize) -> ([i32; DIM], u32) {
+    let (mut sums, mut small, mut n_grams) = ([0_i32; DIM], [0_i16; DIM], 0);
+    let starts = (0..marked.len()).filter(|&at| !is_continuation(marked[at]) && marked[at] != b'>');
+    for (number, start) in starts.enumerate() {
+        n_grams += add_n_grams(rows, &marked[start..], longest, &mut small);
+        if number % STARTS == STARTS - 1 {
+            flush(&mut sums, &mut small);
+        }
+    }
+    flush(&mut sums, &mut small);
+    (sums, n_grams)
+}
+
+/// Add the rows of the n-grams at the front of `rest`, which is inside a word; a lone `<` is none.
+#[inline(always)]
+fn add_n_grams(rows: &Rows, rest: &[u8], longest: usize, sums: &mut [i16; DIM]) -> u32 {
+    let (mut hash, mut n_chars, mut n_grams) = (2_166_136_261_u32, 0, 0);
+    for (at, &byte) in rest.iter().enumerate() {
+        hash = (hash ^ byte as i8 as u32).wrapping_mul(16_777_619);
+        if rest.get(at + 1).is_some_and(|&next| is_continuation(next)) {
+            continue;
+        }
+        n_chars += 1;
+        if byte != b'<' {
+            add(sums, &rows[usize::from(hash as u16)]);
+            n_grams += 1;
+        }
+        if n_chars == longest || byte == b'>' {
+            break;
+        }
+    }
+    n_grams
+}
+
+#[inline(always)]
+fn add(sums: &mut [i16; DIM], row: &[i8; DIM]) {
+    for (sum, &value) in sums.iter_mut().zip(row) {
+        *sum = sum.wrapping_add(i16::from(value));
+    }
+}
+
+fn flush(sums: &mut [i32; DIM], small: &mut [i16; DIM]) {
+    for (sum, value) in sums.iter_mut().zip(small) {
+        *sum += i32::from(std::mem::take(value));
+    }
+}
+
+/// A table on the heap that never was on the stack.
+fn zeroed() -> Box<Rows> {
+    let rows = vec![[0_i8; DIM]; N_ROWS].into_boxed_slice();
+    rows.try_into().unwrap_or_else(|_| Box::new([[0; DIM]; N_ROWS]))
 }
 
 fn is_japanese(read: &Words) -> bool {
@@ -220,12 +279,6 @@ fn is_japanese(read: &Words) -> bool {
 
 fn is_continuation(byte: u8) -> bool {
     byte & 0xC0 == 0x80
-}
-
-fn add(sums: &mut [i32; DIM], row: &[i8; DIM]) {
-    for (sum, &value) in sums.iter_mut().zip(row) {
-        *sum += i32::from(value);
-    }
 }
 
 fn dot(weights: &[f32; DIM], mean: &[f32; DIM]) -> f32 {

@@ -1,26 +1,30 @@
 //! The parts of a text that are judged.
 
-/// Bytes of a piece of a text that is judged whole.
-const WHOLE: usize = 256;
+/// Bytes up to which a text is judged whole.
+const WHOLE: usize = 1024;
 
-/// Pieces of a text that is longer than `N_PIECES * SAMPLE`, and the bytes of each.
-const N_PIECES: usize = 8;
-const SAMPLE: usize = 128;
+/// Most bytes of a piece of such a text.
+const PIECE: usize = 256;
 
-/// Cut `text` into pieces: all of it up to 1 KiB, else eight parts spread evenly over it.
+/// Pieces of a longer text, and the bytes of each: half a KiB of 3 kB names a language as well as
+/// all of it, in a sixth of the time.
+const N_SAMPLES: usize = 5;
+const SAMPLE: usize = 104;
+
+/// Cut `text` into pieces: all of it up to 1 KiB, else five samples spread evenly over it.
 ///
-/// The first part begins half a gap into the text: heads are boilerplate more often than middles.
+/// The first sample begins half a gap into the text: heads are boilerplate more often than middles.
 pub fn pieces(text: &str) -> impl Iterator<Item = &str> {
-    let (n_pieces, size) = if text.len() <= N_PIECES * SAMPLE {
-        (text.len().div_ceil(WHOLE).max(1), text.len().div_ceil(text.len().div_ceil(WHOLE).max(1)))
+    let (n_pieces, size) = if text.len() <= WHOLE {
+        let n_pieces = text.len().div_ceil(PIECE).max(1);
+        (n_pieces, text.len().div_ceil(n_pieces))
     } else {
-        (N_PIECES, SAMPLE)
+        (N_SAMPLES, SAMPLE)
     };
-    let gap = (text.len() - (n_pieces * size).min(text.len())) / n_pieces;
+    let gap = text.len().saturating_sub(n_pieces * size) / n_pieces;
     (0..n_pieces).map(move |at| {
-        let start = gap / 2 + at * (size + gap);
-        let start = text.ceil_char_boundary(start.min(text.len()));
-        let stop = text.ceil_char_boundary((start + size).min(text.len()));
-        &text[start..stop]
+        let start = (gap / 2 + at * (size + gap)).min(text.len());
+        let stop = (start + size).min(text.len());
+        &text[text.ceil_char_boundary(start)..text.ceil_char_boundary(stop)]
     })
 }

@@ -1,5 +1,8 @@
 //! Which script a text is in, and its words.
 
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
 /// Scripts that narrow the choice of languages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -63,20 +66,21 @@ pub struct Words {
     /// Letters of one kind that tell two languages of the script apart: Kana, or those of `rarer`.
     pub telling: usize,
     /// The words in that script, lower case, each in `<` and `>`.
-    pub marked: String,
+    pub marked: Vec<u8>,
 }
 
 impl Words {
     /// The words without their marks.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.marked.split_terminator('>').map(|word| word.trim_start_matches('<'))
+    pub fn iter(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let words = self.marked.split(|&byte| byte == b'>').filter_map(|word| word.strip_prefix(b"<"));
+        words.map(String::from_utf8_lossy)
     }
 }
 
 /// Read the words of `piece`.
 pub fn words(piece: &str) -> Words {
     let (script, bytes, all_bytes) = leading(piece);
-    let mut read = Words { script, bytes, all_bytes, telling: 0, marked: String::new() };
+    let mut read = Words { script, bytes, all_bytes, telling: 0, marked: Vec::new() };
     match script {
         Script::None => {}
         Script::HanKana => read.telling = piece.chars().filter(|&c| is_kana(c)).count(),
@@ -88,13 +92,17 @@ pub fn words(piece: &str) -> Words {
 
 /// The script with the most bytes of letters in `piece`, those bytes, and the bytes of all letters.
 fn leading(piece: &str) -> (Script, usize, usize) {
+    let n_ascii = piece.bytes().filter(u8::is_ascii_alphabetic).count();
     let mut counts = [0_usize; 6 + SINGLE.len()];
-    for c in piece.chars() {
-        counts[slot(script_of(c))] += c.len_utf8();
+    if !piece.is_ascii() {
+        for c in piece.chars().filter(|c| !c.is_ascii()) {
+            counts[slot(letter(c).script)] += c.len_utf8();
+        }
     }
-    counts[0] = 0;
+    counts[slot(Script::None)] = 0;
+    counts[slot(Script::Latin)] += n_ascii;
     let all = counts.iter().sum();
-    let best = (1..counts.len()).rev().max_by_key(|&at| counts[at]).unwrap_or(0);
+    let best = (0..counts.len()).rev().max_by_key(|&at| counts[at]).unwrap_or(0);
     if all == 0 { (Script::None, 0, 0) } else { (script_at(best), counts[best], all) }
 }
 
@@ -120,6 +128,28 @@ fn script_at(slot: usize) -> Script {
         5 => Script::HanKana,
         at => Script::Single((at - 6) as u8),
     }
+}
+
+/// What a character is to the model.
+#[derive(Clone, Copy)]
+struct Letter {
+    /// Its lower case: the first character of it where there are more.
+    lower: char,
+    script: Script,
+}
+
+impl Letter {
+    fn of(c: char) -> Self {
+        Self { lower: c.to_lowercase().next().unwrap_or(c), script: script_of(c) }
+    }
+}
+
+/// Letters of the first 8 Ki characters, which all scripts with a case are among.
+static LETTERS: LazyLock<Vec<Letter>> =
+    LazyLock::new(|| ('\0'..'\u{2000}').map(Letter::of).collect());
+
+fn letter(c: char) -> Letter {
+    LETTERS.get(c as usize).copied().unwrap_or_else(|| Letter::of(c))
 }
 
 fn script_of(c: char) -> Script {
@@ -170,33 +200,37 @@ pub fn rarer(code: &str) -> Option<&'static str> {
     }
 }
 
-fn marked(piece: &str, script: Script) -> String {
-    let mut marked = String::with_capacity(piece.len() + piece.len() / 2);
+fn marked(piece: &str, script: Script) -> Vec<u8> {
+    let mut marked = Vec::with_capacity(2 * piece.len() + 1);
     let mut inside = false;
     for c in piece.chars() {
-        if script_of(c) == script {
+        let letter = letter(c);
+        if letter.script == script {
             if !inside {
-                marked.push('<');
+                marked.push(b'<');
             }
             inside = true;
-            marked.push(lower(c));
+            push(&mut marked, letter.lower);
         } else if inside && !is_mark(c) {
-            marked.push('>');
+            marked.push(b'>');
             inside = false;
         }
     }
     if inside {
-        marked.push('>');
+        marked.push(b'>');
     }
     marked
+}
+
+fn push(bytes: &mut Vec<u8>, c: char) {
+    if c.is_ascii() {
+        bytes.push(c as u8);
+    } else {
+        bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+    }
 }
 
 /// Combining marks and joiners end no word; the model does not see them.
 fn is_mark(c: char) -> bool {
     matches!(c as u32, 0x300..=0x36F | 0x200B..=0x200F | 0xAD)
-}
-
-/// One lower-case character for `c`: its first one where there are more.
-fn lower(c: char) -> char {
-    if c.is_ascii() { c.to_ascii_lowercase() } else { c.to_lowercase().next().unwrap_or(c) }
 }
