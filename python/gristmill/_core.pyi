@@ -255,6 +255,22 @@ class FastText:
     def score(self, texts: pa.Table, label: int, threads: int, max_bytes: int) -> Batches:
         """The probability of one label, by its number: column score, null where there is none."""
 
+# ---- language.rs ----
+
+@final
+class LanguageModel:
+    """A model that names the language of a text, read from the bytes of its file."""
+
+    def __new__(cls, data: bytes) -> LanguageModel: ...
+    def codes(self) -> list[str]:
+        """The codes it can give."""
+
+    def identify(self, texts: pa.Table, hints: list[str], threads: int) -> Batches:
+        """Columns language (string, null: undetermined) and score (float32, 0 to 1)."""
+
+def language_words(texts: pa.Table) -> list[tuple[str, str]]:
+    """Script and words of each text as the model reads them, to train one."""
+
 # ---- pack.rs ----
 def held_out(ids: pa.Table, limit: int | None = None) -> Batches:
     """Tell which ids have a 64-bit xxh3 below `limit`: column ``held_out``, bool; all without one."""

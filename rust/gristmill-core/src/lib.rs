@@ -14,6 +14,7 @@ pub mod digest;
 pub mod exact_substring;
 pub mod fasttext;
 pub mod huge;
+pub mod language;
 pub mod lsh;
 pub mod minhash;
 pub mod near_duplicates;

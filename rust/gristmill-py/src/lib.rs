@@ -11,6 +11,7 @@ mod dedup;
 mod digest;
 mod error;
 mod fasttext;
+mod language;
 mod pack;
 mod page;
 mod permute;
@@ -53,6 +54,10 @@ mod _core {
     // ---- fasttext.rs ----
     #[pymodule_export]
     use crate::fasttext::PyFastText;
+
+    // ---- language.rs ----
+    #[pymodule_export]
+    use crate::language::{LanguageModel, language_words};
 
     // ---- pack.rs ----
     #[pymodule_export]
