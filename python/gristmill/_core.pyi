@@ -11,6 +11,7 @@ __all__ = [
     "Batches",
     "BpeEncoder",
     "BpeTrainer",
+    "FastText",
     "IndexText",
     "Packer",
     "RecordRows",
@@ -190,6 +191,23 @@ class Xxh3:
         """The digest of everything added so far, as 32 hexadecimal digits."""
 
 # ---- end digest.rs ----
+
+# ---- fasttext.rs ----
+
+@final
+class FastText:
+    """A supervised model in memory."""
+
+    def __new__(cls, path: Path) -> FastText: ...
+    @property
+    def labels(self) -> list[str]:
+        """The labels, prefix included."""
+
+    def predict(self, texts: pa.Table, threads: int, max_bytes: int) -> Batches:
+        """The likeliest label of each text: columns label and score, null where there is none."""
+
+    def score(self, texts: pa.Table, label: int, threads: int, max_bytes: int) -> Batches:
+        """The probability of one label, by its number: column score, null where there is none."""
 
 # ---- pack.rs ----
 def held_out(ids: pa.Table, limit: int | None = None) -> Batches:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from gristmill.errors import IntegrityError
 from gristmill.room import peak_rss_bytes
 from gristmill.schema import LEDGER
-from gristmill.stage import Stage, Verdict
+from gristmill.stage import Column, Stage, Verdict
 
 ORIGIN = ("id", "source", "license", "url", "bytes_in")
 """The columns that are known when a document is read; a stage adds the others."""
@@ -27,13 +27,17 @@ FINDINGS = pa.schema([field for field in LEDGER if field.name not in ORIGIN])
 """What one stage, or a chain of them, says of the documents that entered it."""
 
 
+JOINTS = {"detail": "; ", "tags": " "}
+"""What stands between the words of two stages, in the columns that keep both."""
+
+
 @dataclass(slots=True)
 class Tally:
     """Documents and bytes into and out of one stage, and its cost.
 
     `docs_kept` is derived, so ``docs_in = kept + dropped`` cannot be broken by counting twice; the
     build checks it against the rows that are really there. `others` are records of web archives that
-    are no documents, by kind. `noted` is what a stage has to say of
+    are no documents, by kind. `tagged` counts the documents of each tag. `noted` is what a stage has to say of
     itself besides.
     """
 
@@ -46,6 +50,7 @@ class Tally:
     peak_rss_bytes: int = 0
     noted: dict[str, Any] = field(default_factory=dict)
     others: dict[str, int] = field(default_factory=dict)
+    tagged: dict[str, int] = field(default_factory=dict)
 
     @property
     def docs_kept(self) -> int:
@@ -59,6 +64,7 @@ class Tally:
         self.bytes_out += other.bytes_out
         self.dropped = _sum(self.dropped, other.dropped)
         self.others = _sum(self.others, other.others)
+        self.tagged = _sum(self.tagged, other.tagged)
         self.seconds += other.seconds
         self.peak_rss_bytes = max(self.peak_rss_bytes, other.peak_rss_bytes)
         self.noted |= other.noted
@@ -66,12 +72,13 @@ class Tally:
     def as_dict(self) -> dict[str, Any]:
         """The form of `run.json`."""
         counts = asdict(self)
-        noted, others = counts.pop("noted"), counts.pop("others")
+        noted = counts.pop("noted")
+        rare = {key: counts.pop(key) for key in ("others", "tagged")}
         return {
             **counts,
             "docs_kept": self.docs_kept,
             "dropped": dict(sorted(self.dropped.items())),
-            **({"others": dict(sorted(others.items()))} if others else {}),
+            **{key: dict(sorted(found.items())) for key, found in rare.items() if found},
             "seconds": round(self.seconds, 3),
             **noted,
         }
@@ -124,14 +131,19 @@ def apply(stage: Stage, docs: pa.Table) -> tuple[pa.Table, pa.Table, Tally]:
     stays = pc.is_null(verdict.reason)
     kept = docs.filter(stays)
     findings = _findings(stage.name, verdict, text_bytes(docs), stays)
-    for entry in pc.value_counts(verdict.reason.filter(pc.invert(stays))).to_pylist():
-        tally.dropped[entry["values"]] = entry["counts"]
+    tally.dropped = _counts(verdict.reason.filter(pc.invert(stays)))
+    if verdict.tags is not None:
+        tally.tagged = _counts(pc.list_flatten(verdict.tags))
     if tally.docs_kept != len(kept):
         raise IntegrityError(f"stage {stage.name} lost count: {tally.docs_kept} != {len(kept)}")
     tally.bytes_out = pc.sum(text_bytes(kept)).as_py() or 0
     tally.seconds = time.monotonic() - started
     tally.peak_rss_bytes = peak_rss_bytes()
     return kept, findings, tally
+
+
+def _counts(words: Column) -> dict[str, int]:
+    return {entry["values"]: entry["counts"] for entry in pc.value_counts(words).to_pylist()}
 
 
 def _findings(
@@ -145,6 +157,7 @@ def _findings(
         "detail": verdict.detail,
         "duplicate_of": verdict.duplicate_of,
         "bytes_out": pc.if_else(stays, n_bytes, pa.scalar(0, pa.uint64())),
+        "tags": None if verdict.tags is None else _joined(verdict.tags),
         **verdict.columns,
     }
     columns = [
@@ -156,10 +169,15 @@ def _findings(
     return pa.table(columns, schema=FINDINGS)
 
 
+def _joined(tags: Column) -> Column:
+    words = pc.binary_join(tags, " ")
+    return pc.if_else(pc.equal(words, ""), pa.scalar(None, pa.string()), words)
+
+
 def overlay(before: pa.Table, after: pa.Table) -> pa.Table:
     """Write the findings `after` (rows of the kept documents of `before`) over those `before`.
 
-    A null says nothing and leaves the earlier value; details of both are joined.
+    A null says nothing and leaves the earlier value; details and tags of both are joined.
     """
     kept = pc.equal(before["fate"], "kept")
     if (pc.sum(kept).as_py() or 0) != len(after):
@@ -170,8 +188,8 @@ def overlay(before: pa.Table, after: pa.Table) -> pa.Table:
         new = after[spec.name].combine_chunks()
         if new.null_count < len(new):
             standing = old.filter(kept)
-            if spec.name == "detail":
-                joined = pc.binary_join_element_wise(standing, new, "; ")
+            if spec.name in JOINTS:
+                joined = pc.binary_join_element_wise(standing, new, JOINTS[spec.name])
                 new = pc.coalesce(joined, new, standing)
             else:
                 new = pc.coalesce(new, standing)

@@ -88,6 +88,8 @@ LEDGER = pa.schema(
         pa.field("pii_count", pa.uint32()),
         pa.field("toxicity_score", pa.float32()),
         *SIGNALS,
+        pa.field("classifier_score", pa.float32()),
+        pa.field("tags", pa.string()),
     ]
 )
 """One row per input document: where it came from and what became of it.
@@ -95,7 +97,8 @@ LEDGER = pa.schema(
 `fate` is ``kept`` or ``dropped``. For a dropped document `stage` and `reason` name who dropped it
 and why, `detail` gives value and threshold, `duplicate_of` the id of the twin that stays; for the
 reason ``near_duplicate_of_earlier`` that is an id of an earlier corpus. A kept document may carry
-`detail` too (what was cut from it).
+`detail` too (what was cut from it). `tags` are the words, with spaces between them, for what was
+found and is no reason to drop: ``toxicity pii:email``.
 """
 
 SHARD_DOCUMENTS = pa.schema(

@@ -29,6 +29,7 @@ class Verdict:
         detail: ``string[n]`` or None: value and threshold, or what was cut.
         duplicate_of: ``string[n]`` or None: id of the twin that stays.
         text: ``large_string[n]`` or None when the stage changes no text.
+        tags: ``list<string>[n]`` or None: what was found of a document and is no reason to drop it.
         columns: Ledger columns measured by this stage, by name, each of length *n*.
     """
 
@@ -36,6 +37,7 @@ class Verdict:
     detail: Column | None = None
     duplicate_of: Column | None = None
     text: Column | None = None
+    tags: Column | None = None
     columns: dict[str, Column] = field(default_factory=dict)
 
 

@@ -227,7 +227,7 @@ def _check_documents(view: _View, check: Check) -> None:
 
 def _check_ledger(view: _View, check: Check) -> None:
     """``ledger/`` can be read, has one row per document read, and counts what ``run.json`` says."""
-    names = ("id", "fate", "stage", "reason", "duplicate_of", "bytes_out")
+    names = ("id", "fate", "stage", "reason", "duplicate_of", "bytes_out", "tags")
     tables = list(_read_parts(view.corpus, "ledger", schema.LEDGER, names, check))
     view.ledger = ledger = _joined(tables, names)
     check.looked_at = f"{ledger.height:,} rows"
@@ -241,11 +241,10 @@ def _check_ledger(view: _View, check: Check) -> None:
     counted = ledger.filter(pl.col("fate") == "dropped").group_by("stage", "reason").len()
     found = {(stage, reason): n for stage, reason, n in counted.iter_rows()}
     said = {(one["name"], reason): n for one in stages for reason, n in one["dropped"].items()}
-    for stage, reason in sorted(found.keys() | said.keys(), key=str):
-        n_found, n_said = (counts.get((stage, reason), 0) for counts in (found, said))
-        if n_found != n_said:
-            what = f"{n_found} documents dropped by {stage} for {reason}, run.json says {n_said}"
-            check.add("ledger", what)
+    _compare(check, found, said, "dropped by {0[0]} for {0[1]}")
+    words = ledger["tags"].drop_nulls().str.split(" ").explode()
+    tags = [(tag, n) for one in stages for tag, n in one.get("tagged", {}).items()]
+    _compare(check, dict(words.value_counts().iter_rows()), dict(tags), "tagged {0}")
     outside = pl.col("reason").eq_missing(OF_EARLIER)
     lost = ledger.filter(~outside & ~pl.col("duplicate_of").is_in(ledger["id"].implode()))
     nowhere, unread = earlier.without_original(view.run, ledger.filter(outside))
@@ -254,6 +253,13 @@ def _check_ledger(view: _View, check: Check) -> None:
         for row in rows.head(PROBLEMS_SHOWN).iter_rows(named=True):
             text = f"duplicate_of {row['duplicate_of']} is {what}"
             check.add(row["path"], text, str(row["row"]))
+
+
+def _compare(check: Check, found: dict[Any, int], said: dict[Any, int], what: str) -> None:
+    for key in sorted(found.keys() | said.keys(), key=str):
+        if found.get(key, 0) != said.get(key, 0):
+            text = f"{found.get(key, 0)} documents {what.format(key)}"
+            check.add("ledger", f"{text}, run.json says {said.get(key, 0)}")
 
 
 def _check_fates(view: _View, check: Check) -> None:

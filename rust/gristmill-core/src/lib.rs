@@ -10,6 +10,7 @@ pub use error::{Error, Result};
 pub mod bpe;
 pub mod digest;
 pub mod exact_substring;
+pub mod fasttext;
 pub mod huge;
 pub mod lsh;
 pub mod minhash;

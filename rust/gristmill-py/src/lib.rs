@@ -8,6 +8,7 @@ mod bpe;
 mod dedup;
 mod digest;
 mod error;
+mod fasttext;
 mod pack;
 mod page;
 mod permute;
@@ -39,6 +40,10 @@ mod _core {
     // ---- digest.rs ----
     #[pymodule_export]
     use crate::digest::{Xxh3, xxh3_64_each, xxh3_64_hex, xxh3_128_hex, xxh3_128_hex_each};
+
+    // ---- fasttext.rs ----
+    #[pymodule_export]
+    use crate::fasttext::PyFastText;
 
     // ---- pack.rs ----
     #[pymodule_export]

@@ -221,7 +221,5 @@ fn strings<O: OffsetSizeTrait>(column: Strings, nulls: Option<NullBuffer>) -> Ar
     values.shrink_to_fit();
     let offsets = OffsetBuffer::<O>::from_lengths(lengths);
     let values = Buffer::from_vec(values.into_bytes());
-    // SAFETY: the values are those of a String, which `Strings::push` and its like filled with whole
-    // strings of these lengths. The safe twin, `try_new`, would read all texts once more.
-    Arc::new(unsafe { GenericStringArray::<O>::new_unchecked(offsets, values, nulls) })
+    Arc::new(GenericStringArray::<O>::new(offsets, values, nulls))
 }
