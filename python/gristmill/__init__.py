@@ -10,6 +10,7 @@ The flow, and the name of each step::
 
 The kernels also work alone: `exact_duplicates`, `near_duplicates`, `Tokenizer`, `quality_signals`,
 `identify_language`, `find_pii`, `scrub_pii`, `contamination`. Importing this package does not import torch.
+`identify_language`, `toxicity`, `find_pii`, `scrub_pii`. Importing this package does not import torch.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from gristmill.export import export
 from gristmill.extract import extract_html
 from gristmill.filters.language import identify_language
 from gristmill.filters.quality import quality_signals
+from gristmill.filters.toxicity import toxicity
 from gristmill.pii import find_pii, scrub_pii
 from gristmill.shards.stream import ShardStream
 from gristmill.tokenizer import Tokenizer
@@ -59,5 +61,6 @@ __all__ = [
     "near_duplicates",
     "quality_signals",
     "scrub_pii",
+    "toxicity",
     "train",
 ]

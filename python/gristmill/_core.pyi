@@ -521,6 +521,16 @@ class SuffixIndex:
 
 # ---- end suffix_index.rs ----
 
+# ---- toxicity.rs ----
+
+def toxicity_windows(texts: Any, max_words: int, threads: int) -> Batches:
+    """Each text as plain words in windows: document uint32 and words large_string, in order.
+
+    A text has at least one window, empty where it has no words.
+    """
+
+# ---- end toxicity.rs ----
+
 # ---- warc.rs ----
 
 class _Readable(Protocol):

@@ -33,6 +33,7 @@ pub mod suffix_index;
 pub mod suffix_windows;
 pub mod text;
 pub mod threads;
+pub mod toxicity;
 pub mod union_find;
 pub mod warc;
 pub mod winnowing;

@@ -20,6 +20,7 @@ mod records;
 mod signals;
 mod similarity;
 mod suffix_index;
+mod toxicity;
 mod warc;
 
 /// The compiled kernels of Gristmill.
@@ -92,6 +93,10 @@ mod _core {
     // ---- suffix_index.rs ----
     #[pymodule_export]
     use crate::suffix_index::{IndexText, SuffixIndex};
+
+    // ---- toxicity.rs ----
+    #[pymodule_export]
+    use crate::toxicity::toxicity_windows;
 
     // ---- warc.rs ----
     #[pymodule_export]
