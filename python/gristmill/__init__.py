@@ -9,8 +9,8 @@ The flow, and the name of each step::
                ShardStream -> train -> evaluate -> export -> serve
 
 The kernels also work alone: `exact_duplicates`, `near_duplicates`, `Tokenizer`, `quality_signals`,
-`identify_language`, `find_pii`, `scrub_pii`, `contamination`. Importing this package does not import torch.
-`identify_language`, `toxicity`, `find_pii`, `scrub_pii`. Importing this package does not import torch.
+`identify_language`, `toxicity`, `find_pii`, `scrub_pii`, `contamination`. Importing this package does
+not import torch.
 """
 
 from __future__ import annotations
