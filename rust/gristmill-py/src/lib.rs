@@ -5,9 +5,13 @@ use pyo3::prelude::*;
 
 mod arrow;
 mod bpe;
+mod cooccurrence;
+mod decontaminate;
 mod dedup;
 mod digest;
 mod error;
+mod fasttext;
+mod language;
 mod pack;
 mod page;
 mod permute;
@@ -16,6 +20,7 @@ mod records;
 mod signals;
 mod similarity;
 mod suffix_index;
+mod toxicity;
 mod warc;
 
 /// The compiled kernels of Gristmill.
@@ -28,6 +33,14 @@ mod _core {
     #[pymodule_export]
     use crate::bpe::{PyBpeEncoder, PyBpeTrainer, merges_of_ranks};
 
+    // ---- cooccurrence.rs ----
+    #[pymodule_export]
+    use crate::cooccurrence::TermCounter;
+
+    // ---- decontaminate.rs ----
+    #[pymodule_export]
+    use crate::decontaminate::BenchmarkItems;
+
     // ---- dedup.rs ----
     #[pymodule_export]
     use crate::dedup::{
@@ -38,6 +51,14 @@ mod _core {
     // ---- digest.rs ----
     #[pymodule_export]
     use crate::digest::{Xxh3, xxh3_64_each, xxh3_64_hex, xxh3_128_hex, xxh3_128_hex_each};
+
+    // ---- fasttext.rs ----
+    #[pymodule_export]
+    use crate::fasttext::PyFastText;
+
+    // ---- language.rs ----
+    #[pymodule_export]
+    use crate::language::{LanguageModel, language_words};
 
     // ---- pack.rs ----
     #[pymodule_export]
@@ -72,6 +93,10 @@ mod _core {
     // ---- suffix_index.rs ----
     #[pymodule_export]
     use crate::suffix_index::{IndexText, SuffixIndex};
+
+    // ---- toxicity.rs ----
+    #[pymodule_export]
+    use crate::toxicity::toxicity_windows;
 
     // ---- warc.rs ----
     #[pymodule_export]
