@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from itertools import pairwise
 
 ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 KEYS = [
@@ -35,7 +36,7 @@ def strange_chars(part: str) -> int:
     noise = re.findall(r"(?<=[a-z])[|^~!;`#%&](?=[a-z])", part)
     aliens = [c for c in part if unicodedata.category(c) == "Cc" or c == "\ufffd"]
     misread = 0
-    for first, second in zip(part, part[1:], strict=False):
+    for first, second in pairwise(part):
         continues = "\x80" <= second <= "\xbf" and second not in "«»·ªº"
         misread += "\xc2" <= first <= "\xf4" and (continues or second in "€‚ƒ„†‡ˆ‰Š‹ŒŽ•˜™›œžŸ")
     return sum(map(len, filter(is_strange, runs))) + 3 * len(noise) + 2 * misread + len(aliens)
@@ -49,7 +50,7 @@ def is_strange(run: str) -> bool:
     if mixed and re.fullmatch(r"[0-9a-fA-F]+", run) and len(run) != 3:
         return True
     turns = 0
-    for first, second in zip(run, run[1:], strict=False):
+    for first, second in pairwise(run):
         before, after = ([kind(c) for kind in KINDS] for c in (first, second))
         turns += before != after and not (first.isupper() and second.islower())
     rare = len(re.findall(r"[A-Z0-9]", run))
@@ -59,7 +60,7 @@ def is_strange(run: str) -> bool:
 def order(part: str) -> int:
     """Two for each pair of letters that take turns, minus three for each that does not."""
     nuclei = [nucleus(c) for c in part]
-    pairs = [pair for pair in zip(nuclei, nuclei[1:], strict=False) if None not in pair]
+    pairs = [pair for pair in pairwise(nuclei) if None not in pair]
     return sum(2 if left != right else -3 for left, right in pairs)
 
 

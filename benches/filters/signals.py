@@ -7,9 +7,8 @@ error for counts as dropped. Found equal: 65,614 documents of ``bench_en`` (two 
 their places) and all 123 pages, in every rule set and for every single filter.
 
 Where decisions can differ, by rule: an n-gram that repeats is compared word by word here, and by the
-concatenation of its words there ("ab c" and "a bc" are one); phrases are compared in lower case of
-ASCII here, of Unicode there ("coo\u212aies"); spaCy puts exceptions together across white space,
-where the tokenizer here cuts at it.
+concatenation of its words there ("ab c" and "a bc" are one); C4's phrases are compared in lower case
+of ASCII here, of Unicode there ("coo\u212aies" with the sign of kelvin).
 
 Timing leaves each of datatrove's filters its own split into words, as its pipelines do; the decisions
 are compared with one split for all, which changes none.

@@ -20,7 +20,7 @@ LIMIT = Gibberish().max_score
 
 PROSE = {
     "en": "The river had risen in the night, and with it came the mud that the farmers feared most.",
-    "de": "Der Fluss war in der Nacht gestiegen, und mit ihm kam der Schlamm, den alle fürchteten.",
+    "de": "Der Fluss war in der Nacht gestiegen, und mit ihm kam der Schlamm, den jeder fürchtete.",
     "fr": "La rivière était montée pendant la nuit, et avec elle la boue que craignaient les paysans.",
     "pl": "Rzeka wezbrała w nocy, a wraz z nią przyszło błoto, którego chłopi bali się najbardziej.",
     "ru": "Река поднялась за ночь, и с ней пришла грязь, которой крестьяне боялись больше всего.",

@@ -55,7 +55,7 @@ class BadWords:
     def count(self, texts: pa.Array | pa.ChunkedArray, threads: int) -> npt.NDArray[np.float64]:
         """Count the words in each text, 0 where `keep_fraction` keeps it, as float64[n]."""
         table = from_kernel(_core.count_words(as_table(texts), self.words, self.apart, threads))
-        counts = table.column("count").to_numpy().astype(np.float64)
+        counts: npt.NDArray[np.float64] = table.column("count").to_numpy().astype(np.float64)
         if self.keep_fraction:
             for row in np.flatnonzero(counts):
                 text = (texts[row].as_py() or "").encode()

@@ -173,11 +173,11 @@ class QualityFilter:
         return Verdict(
             reason=pa.array(reasons, pa.string()),
             detail=pa.array(details, pa.string()),
-            tags=self._tags(figures, n_docs) if self._tagging else None,
+            tags=self._tags(figures) if self._tagging else None,
             columns=_columns(figures),
         )
 
-    def _tags(self, figures: Figures, n_docs: int) -> pa.Array:
+    def _tags(self, figures: Figures) -> pa.Array:
         """The names of all tagged rules that each document breaks, in order."""
         broken = np.stack([rule.broken(figures[rule.signal]) for rule in self._tagging], axis=1)
         _, rules = np.nonzero(broken)

@@ -53,7 +53,9 @@ class Rule:
         low, high = self._sides(threshold)
         key = f"quality.thresholds.{self.signal} = {_shown(threshold)}"
         if low > high:
-            raise RecipeError(f"{key}: no value is at least {low:g} and at most {high:g}; swap them")
+            raise RecipeError(
+                f"{key}: no value is at least {low:g} and at most {high:g}; swap them"
+            )
         if low > self.top or high < 0:
             raise RecipeError(f"{key} would drop every document: {self._values()}")
         if low <= 0 and high >= self.top:
@@ -64,20 +66,18 @@ class Rule:
         return replace(self, low=low, high=high)
 
     def _sides(self, threshold: Threshold) -> tuple[float, float]:
-        pair = isinstance(threshold, (list, tuple))
-        numbers = list(threshold) if isinstance(threshold, (list, tuple)) else [threshold]
         two_sided = isfinite(self.low) and isfinite(self.high)
-        wanted = 2 if pair or two_sided else 1
-        if len(numbers) != wanted or not all(map(_is_number, numbers)):
-            example = f"[{self.low:g}, {self.high:g}]" if two_sided else f"{self._bound():g}"
-            raise RecipeError(
-                f"quality.thresholds.{self.signal} = {_shown(threshold)} is not allowed: a number "
-                f"or two, smallest and largest, e.g. {example}"
-            )
-        if pair or two_sided:
-            return float(numbers[0]), float(numbers[1])
-        one = float(numbers[0])
-        return (one, inf) if isfinite(self.low) else (-inf, one)
+        match threshold:
+            case int() | float() if not two_sided and _is_number(threshold):
+                one = float(threshold)
+                return (one, inf) if isfinite(self.low) else (-inf, one)
+            case [low, high] if _is_number(low) and _is_number(high):
+                return float(low), float(high)
+        example = f"[{self.low:g}, {self.high:g}]" if two_sided else f"{self._bound():g}"
+        raise RecipeError(
+            f"quality.thresholds.{self.signal} = {_shown(threshold)} is not allowed: a number "
+            f"or two, smallest and largest, e.g. {example}"
+        )
 
     def _bound(self) -> float:
         return self.low if isfinite(self.low) else self.high

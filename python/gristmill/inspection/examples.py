@@ -52,9 +52,7 @@ def add_texts(
     kept = scan(corpus, "documents").filter(pl.col("id").is_in(ids))
     heads = kept.select("id", pl.col("text").str.slice(0, _READ_CHARS)).collect()
     texts = dict(heads.iter_rows())
-    gone = [
-        row for row in rows if row["fate"] == "dropped" and row["stage"] not in NOT_FOUND_AGAIN
-    ]
+    gone = [row for row in rows if row["fate"] == "dropped" and row["stage"] not in NOT_FOUND_AGAIN]
     texts |= read_again(run, gone, recipe)[0]
     for one in examples:
         if (text := texts.get(one["id"])) is not None:
