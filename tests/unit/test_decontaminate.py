@@ -334,7 +334,7 @@ def test_the_stage_drops_and_names_the_item(benchmark):
     assert got.reason == [None, "contaminated", "contaminated"]
     assert "farm.jsonl:1: 1.00 of its words" in got.detail[1]
     assert list(got.kept) == ["d0"]
-    counts = got.noted["against"][0]
+    counts = got.noted["benchmarks"][0]
     assert (counts["items"], counts["found"], counts["documents"]) == (2, 2, 2)
     assert counts["largest_coverage"] == 1.0
 

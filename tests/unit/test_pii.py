@@ -16,7 +16,6 @@ from gristmill.errors import RecipeError
 from gristmill.pii import (
     PERSONAL,
     STRUCTURED,
-    NamesIn,
     Scrub,
     find_pii,
     key_fingerprint,
@@ -225,8 +224,6 @@ def test_actions_that_cannot_be_done_are_refused() -> None:
         scrub_pii(["a"], pseudonymise=["email"], key=b"abc")
     with pytest.raises(RecipeError, match="a key has no effect"):
         Scrub(key=KEY)
-    with pytest.raises(RecipeError, match=r"pii\.names has no effect"):
-        Scrub(mask=["email"], names=NamesIn())
 
 
 def test_a_pseudonym_is_the_keyed_hash_of_entity_and_value() -> None:

@@ -141,10 +141,10 @@ def _threshold_table(rates: dict[str, Any]) -> Table:
 def _example_table(rates: dict[str, Any]) -> Table:
     """The documents nearest to each threshold, where one breaks it."""
     table = Table(title="nearest to each threshold")
-    table.add_column("drops", overflow="fold")
-    table.add_column("value", justify="right")
+    table.add_column("drops", overflow="fold", min_width=20)
+    table.add_column("value", justify="right", min_width=7)
     for column in ("document", "begins with"):
-        table.add_column(column, overflow="ellipsis", no_wrap=True)
+        table.add_column(column, overflow="ellipsis", no_wrap=True, max_width=36)
     for row in rates["thresholds"]:
         sign = "<" if row["side"] == "low" else ">"
         if not any(one["breaks"] for one in row["examples"]):

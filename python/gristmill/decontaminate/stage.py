@@ -90,6 +90,8 @@ class Finder:
         stage: Its options.
     """
 
+    report_name = "contamination.parquet"
+
     def __init__(self, stage: Decontaminate) -> None:
         self.name = stage.name
         self._stage = stage
@@ -125,7 +127,7 @@ class Finder:
             said.reasons[row] = reason
 
     def report(self) -> pa.Table:
-        """What was found so far: rows of `report.CONTAMINATION`."""
+        """What was found: rows of `report.CONTAMINATION`."""
         return pa.concat_tables(self._rows)
 
     def finish(self, left: Documents) -> dict[str, Any]:
@@ -133,7 +135,7 @@ class Finder:
         del left
         return {
             "action": self._stage.action,
-            "against": counted(self.report(), self._stage.benchmarks),
+            "benchmarks": counted(self.report(), self._stage.benchmarks),
         }
 
 

@@ -23,7 +23,6 @@ class ClassifierFilter:
     """
 
     name = "classifier"
-
     def __init__(
         self,
         model: Path,

@@ -13,14 +13,13 @@ from __future__ import annotations
 from gristmill.pii.entities import ENTITIES, NAMES, PERSONAL, STRUCTURED
 from gristmill.pii.find import find_pii, scrub_pii
 from gristmill.pii.key import key_fingerprint, read_key
-from gristmill.pii.stage import NamesIn, Scrub
+from gristmill.pii.stage import Scrub
 
 __all__ = [
     "ENTITIES",
     "NAMES",
     "PERSONAL",
     "STRUCTURED",
-    "NamesIn",
     "Scrub",
     "find_pii",
     "key_fingerprint",

@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gristmill import _core
 from gristmill.errors import RecipeError
 from gristmill.pii.entities import ENTITIES, NAMES, PERSONAL, checked
 from gristmill.pii.find import check_actions, scrubbed
+from gristmill.pii.key import key_fingerprint
 from gristmill.pii.names import Named, find_names, load_engine
 from gristmill.stage import Verdict, keep_all
-from gristmill.text import as_table, from_kernel
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamesIn:
-    """The documents in which names are sought; in all when nothing is said.
-
-    Attributes:
-        sources: Only documents of these sources; the model knows English.
-        beside_pii: Only documents in which structured personal data was found.
-    """
-
-    sources: Collection[str] | None = None
-    beside_pii: bool = False
+from gristmill.text import as_table
 
 
 class Scrub:
@@ -43,7 +29,7 @@ class Scrub:
         pseudonymise: Collection[str] = (),
         drop: Collection[str] = (),
         key: bytes | None = None,
-        names: NamesIn | None = None,
+        names_in: Collection[str] | None = None,
         threads: int = 1,
     ) -> None:
         """Do one thing with each entity.
@@ -55,8 +41,8 @@ class Scrub:
             pseudonymise: Entities replaced by ``<EMAIL_`` and a keyed hash, equal in all documents.
             drop: Entities whose documents are dropped, with the reason ``pii``.
             key: The key of the pseudonyms, 16 bytes or more.
-            names: In which documents persons, locations and organizations are sought, where an
-                action asks for them.
+            names_in: Sources in whose documents persons, locations and organizations are sought,
+                where an action asks for them; in all when None.
             threads: Threads to use for the structured entities.
 
         Raises:
@@ -73,10 +59,7 @@ class Scrub:
         self.mask, self.tag = actions["mask"], actions["tag"]
         self.pseudonymise, self.drop = actions["pseudonymise"], actions["drop"]
         self.entities = [name for name in ENTITIES if any(name in one for one in actions.values())]
-        self.key, self.names, self.threads = key, names or NamesIn(), threads
-        self._check_effect(names)
-
-    def _check_effect(self, names: NamesIn | None) -> None:
+        self.key, self.names_in, self.threads = key, names_in, threads
         if not self.entities:
             raise RecipeError(
                 "pii.mask is empty and nothing is tagged, pseudonymised or dropped, so the stage could "
@@ -84,10 +67,11 @@ class Scrub:
             )
         if set(NAMES).intersection(self.entities):
             load_engine()
-        elif names is not None:
-            raise RecipeError(
-                f"pii.names has no effect: no action asks for one of {', '.join(NAMES)}"
-            )
+
+    @property
+    def key_fingerprint(self) -> str | None:
+        """What tells this key from another one, if there is one."""
+        return key_fingerprint(self.key) if self.key else None
 
     def judge(self, docs: pa.Table) -> Verdict:
         """Scrub the texts; the detail tells what was hidden or dropped for, e.g. ``email 3, ip 1``."""
@@ -113,14 +97,10 @@ class Scrub:
     def _named(self, docs: pa.Table, texts: pa.Table) -> list[Named]:
         if not set(NAMES).intersection(self.entities):
             return []
-        chosen = set(range(docs.num_rows))
-        if self.names.sources is not None:
-            inside = pc.is_in(docs.column("source"), pa.array(self.names.sources, pa.string()))
-            chosen &= set(pc.indices_nonzero(inside).to_pylist())
-        if self.names.beside_pii:
-            found = from_kernel(_core.find_pii(texts, list(PERSONAL), [], self.threads))
-            chosen &= set(found.column("document").to_pylist())
-        rows = sorted(chosen)
+        rows = list(range(docs.num_rows))
+        if self.names_in is not None:
+            inside = pc.is_in(docs.column("source"), pa.array(list(self.names_in), pa.string()))
+            rows = pc.indices_nonzero(inside).to_pylist()
         found_names = find_names([texts["text"][row].as_py() or "" for row in rows])
         return [(rows[at], start, end, entity) for at, start, end, entity in found_names]
 
