@@ -181,9 +181,9 @@ impl Rows {
         for number in 0..dictionary.n_words() {
             let mut sum: Vec<f64> = self.row(number).iter().map(|one| f64::from(*one)).collect();
             let mut count = 1;
-            ngrams.subwords(dictionary.word(number), &mut bounded, |rows| {
-                rows.iter().for_each(|row| add(&mut sum, self.row(*row)));
-                count += rows.len() as u32;
+            ngrams.subwords(dictionary.word(number), &mut bounded, |row| {
+                add(&mut sum, self.row(row));
+                count += 1;
             });
             let row = &mut self.values[number * self.width..][..self.width];
             row.iter_mut().zip(sum).for_each(|(to, from)| *to = from as f32);

@@ -139,9 +139,9 @@ impl Model {
         let (row, count) = unknown.sum(word, hash, |row| {
             part.fill(0.0);
             let mut count = 0;
-            self.ngrams.subwords(word, bounded, |rows| {
-                rows.iter().for_each(|row| add(part, self.rows.row(*row)));
-                count += rows.len() as u32;
+            self.ngrams.subwords(word, bounded, |row| {
+                add(part, self.rows.row(row));
+                count += 1;
             });
             row.iter_mut().zip(part).for_each(|(to, from)| *to = *from as f32);
             count
