@@ -137,7 +137,7 @@ pub(super) struct Rows {
 /// What becomes of the mean of a text's rows.
 #[derive(Debug)]
 pub(super) struct Output {
-    /// Row-major by dimension, so that all outputs are summed side by side in the library's order;
+    /// One row a dimension, so that all outputs are summed side by side in the library's order;
     /// none when the rows are outputs already.
     weights: Option<Vec<f32>>,
     pub n_outputs: usize,

@@ -21,15 +21,16 @@ pub(super) struct Ngrams {
     /// arXiv:1902.01961, figure 1), exact for 32 bits.
     inverse: u64,
     n_words: usize,
-    /// The buckets that a pruned model kept, 64 a block.
-    kept: Option<Vec<Block>>,
+    /// The buckets that a pruned model kept.
+    kept: Option<Kept>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Block {
-    bits: u64,
-    /// Buckets kept in the blocks before this one.
-    before: u32,
+/// A bit for each bucket, and apart from them, because most questions end there, how many buckets
+/// were kept before each 64.
+#[derive(Debug)]
+struct Kept {
+    bits: Vec<u64>,
+    before: Vec<u32>,
 }
 
 impl Ngrams {
@@ -49,7 +50,7 @@ impl Ngrams {
             bucket: args.bucket as u32,
             inverse: (u64::MAX / args.bucket.max(1) as u64).wrapping_add(1),
             n_words,
-            kept: pruned.as_ref().map(|pairs| blocks(pairs, args.bucket, n_file)).transpose()?,
+            kept: pruned.as_ref().map(|pairs| Kept::new(pairs, args.bucket, n_file)).transpose()?,
         })
     }
 
@@ -80,17 +81,16 @@ impl Ngrams {
 
     #[inline]
     fn is_kept(&self, bucket: u32) -> bool {
-        let Some(blocks) = &self.kept else { return true };
-        blocks[bucket as usize / 64].bits >> (bucket % 64) & 1 == 1
+        let Some(kept) = &self.kept else { return true };
+        kept.bits[bucket as usize / 64] >> (bucket % 64) & 1 == 1
     }
 
     /// The row of a bucket that was kept.
     #[inline]
     fn row(&self, bucket: u32) -> usize {
-        let Some(blocks) = &self.kept else { return self.n_words + bucket as usize };
-        let Block { bits, before } = blocks[bucket as usize / 64];
-        let below = bits & ((1 << (bucket % 64)) - 1);
-        self.n_words + (before + below.count_ones()) as usize
+        let Some(kept) = &self.kept else { return self.n_words + bucket as usize };
+        let below = kept.bits[bucket as usize / 64] & ((1 << (bucket % 64)) - 1);
+        self.n_words + (kept.before[bucket as usize / 64] + below.count_ones()) as usize
     }
 
     #[inline]
@@ -166,19 +166,21 @@ fn continues(byte: u8) -> bool {
     byte & 0xC0 == 0x80
 }
 
-fn blocks(pairs: &[(u32, u32)], n_buckets: usize, n_file: usize) -> Parsed<Vec<Block>> {
-    if let Some((bucket, _)) = pairs.last().filter(|last| last.0 as usize >= n_buckets) {
-        return Err(format!("bucket {bucket} was kept of {n_buckets}"));
+impl Kept {
+    fn new(pairs: &[(u32, u32)], n_buckets: usize, n_file: usize) -> Parsed<Self> {
+        if let Some((bucket, _)) = pairs.last().filter(|last| last.0 as usize >= n_buckets) {
+            return Err(format!("bucket {bucket} was kept of {n_buckets}"));
+        }
+        check_size(n_buckets / 64, 12, n_file, "the buckets")?;
+        let mut bits = vec![0; n_buckets / 64 + 1];
+        for (bucket, _) in pairs {
+            bits[*bucket as usize / 64] |= 1_u64 << (bucket % 64);
+        }
+        let mut n_before = 0;
+        let before = bits.iter().map(|word| {
+            n_before += word.count_ones();
+            n_before - word.count_ones()
+        });
+        Ok(Self { before: before.collect(), bits })
     }
-    check_size(n_buckets / 64, size_of::<Block>(), n_file, "the buckets")?;
-    let mut blocks = vec![Block::default(); n_buckets / 64 + 1];
-    for (bucket, _) in pairs {
-        blocks[*bucket as usize / 64].bits |= 1 << (bucket % 64);
-    }
-    let mut before = 0;
-    for block in &mut blocks {
-        block.before = before;
-        before += block.bits.count_ones();
-    }
-    Ok(blocks)
 }
