@@ -34,7 +34,7 @@ def recipe(tmp_path, monkeypatch):
     made["mail-2"] = f"{document(chooser)}\nOr ask Jane.Doe@example.org."
     made["key"] = f"{document(chooser)}\nThe key is AKIAIOSFODNN7EXAMPLE."
     made["item"] = f"{document(chooser, 6)}\n{ITEM['query']}\n{document(chooser, 6)}"
-    made["abuse"] = "\n".join([*ABUSE, document(chooser, 1), *ABUSE])
+    made["abuse"] = "\n".join([*ABUSE, document(chooser, 1)])
     made["french"] = "Bonjour tout le monde, ceci est un texte écrit en français. " * 12
     made["short"] = document(chooser, 2)
     lines = [json.dumps({"id": name, "text": text}) for name, text in made.items()]
