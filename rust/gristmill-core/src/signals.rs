@@ -8,12 +8,14 @@
 //! Two things differ from datatrove. A duplicated n-gram is compared word by word, not by the
 //! concatenation of its words. A figure that datatrove leaves undefined (a share of nothing, or one
 //! it never reaches because an earlier rule dropped the document) is 0 or what the formula gives.
+//! `gibberish_score` is our own (`gibberish.rs`).
 
 mod bad_words;
 mod classes;
 mod gibberish;
 mod lines;
 mod repetition;
+mod sieve;
 mod suspects;
 mod tokenizer;
 mod walk;

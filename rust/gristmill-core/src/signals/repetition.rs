@@ -134,6 +134,9 @@ struct Grams {
 
 const EMPTY: u32 = u32::MAX;
 
+/// Multiplier that spreads bits upwards: 2^64 over the golden ratio.
+const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+
 /// Slots to begin with at most; a huge text may be one n-gram over and over.
 const FIRST_SLOTS: usize = 1 << 17;
 
@@ -180,7 +183,7 @@ impl Grams {
     #[inline]
     fn slot(&self, pair: u64) -> usize {
         let mask = self.slots.len() - 1;
-        let mut slot = fold(pair, 0) as usize & mask;
+        let mut slot = (pair.wrapping_mul(GOLDEN) >> 32) as usize & mask;
         loop {
             let number = self.slots[slot];
             if number == EMPTY || self.known[number as usize].pair == pair {

@@ -16,6 +16,7 @@ use std::sync::LazyLock;
 use hashbrown::HashMap;
 
 use super::classes;
+use super::sieve::Sieve;
 use super::words::in_ranges;
 
 /// The words of a part without white space.
@@ -205,32 +206,6 @@ fn head(text: &str) -> u32 {
 fn look(text: &str) -> u32 {
     let last = text.as_bytes().last().copied().unwrap_or(0);
     head(text) | u32::from(last) << 16 | (text.len() as u32) << 24
-}
-
-/// A set of numbers that may hold more than what was put in.
-struct Sieve([u64; 256]);
-
-impl Default for Sieve {
-    fn default() -> Self {
-        Self([0; 256])
-    }
-}
-
-impl Sieve {
-    fn insert(&mut self, number: u32) {
-        let bit = Self::bit(number);
-        self.0[bit / 64] |= 1 << (bit % 64);
-    }
-
-    fn contains(&self, number: u32) -> bool {
-        let bit = Self::bit(number);
-        self.0[bit / 64] >> (bit % 64) & 1 == 1
-    }
-
-    /// One of 2^14 bits, by the golden ratio.
-    fn bit(number: u32) -> usize {
-        (number.wrapping_mul(0x9E37_79B9) >> 18) as usize
-    }
 }
 
 /// Punctuation that is cut off at either end.
