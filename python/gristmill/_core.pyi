@@ -9,6 +9,7 @@ from typing_extensions import Buffer
 
 __all__ = [
     "Batches",
+    "BenchmarkItems",
     "BpeEncoder",
     "BpeTrainer",
     "FastText",
@@ -18,6 +19,7 @@ __all__ = [
     "RecordTable",
     "RowReader",
     "SuffixIndex",
+    "TermCounter",
     "WarcDocuments",
     "WarcRecords",
     "Xxh3",
@@ -101,6 +103,50 @@ class BpeEncoder:
 def merges_of_ranks(tokens: list[bytes | None]) -> tuple[list[tuple[int, int, int]], bool]: ...
 
 # ---- end bpe.rs ----
+
+# ---- cooccurrence.rs ----
+
+@final
+class TermCounter:
+    """Counts terms, and the groups of terms near them, in texts that are given in portions.
+
+    `phrases` are (phrase, term), `groups` the groups of each term, `centers` the terms around which
+    `window` words to each side are looked at.
+    """
+
+    def __new__(
+        cls,
+        phrases: list[tuple[str, int]],
+        groups: list[list[int]],
+        centers: list[int],
+        window: int,
+    ) -> TermCounter: ...
+    def add(self, texts: pa.Table, threads: int) -> None: ...
+    def words(self) -> int: ...
+    def terms(self) -> Batches:
+        """Of each term: occurrences, texts."""
+
+    def cells(self) -> Batches:
+        """One row per center and group, then one per group of whole texts: pairs, texts, squares."""
+
+# ---- decontaminate.rs ----
+
+@final
+class BenchmarkItems:
+    """Items of benchmarks, ready to be looked for."""
+
+    def __new__(
+        cls, parts: Any, n_parts: Sequence[int], ngram: int, coverage: float
+    ) -> BenchmarkItems:
+        """Prepare items; the first `n_parts[0]` of the texts `parts` are the first one."""
+
+    def findable(self) -> list[bool]:
+        """For each item, whether any text can be found to hold it."""
+
+    def find(self, texts: Any, threads: int) -> Batches:
+        """One row per find: document, item, start, end, coverage, n_words, has_ngram, longest."""
+
+# ---- end decontaminate.rs ----
 
 # ---- dedup.rs ----
 
@@ -209,6 +255,22 @@ class FastText:
     def score(self, texts: pa.Table, label: int, threads: int, max_bytes: int) -> Batches:
         """The probability of one label, by its number: column score, null where there is none."""
 
+# ---- language.rs ----
+
+@final
+class LanguageModel:
+    """A model that names the language of a text, read from the bytes of its file."""
+
+    def __new__(cls, data: bytes) -> LanguageModel: ...
+    def codes(self) -> list[str]:
+        """The codes it can give."""
+
+    def identify(self, texts: pa.Table, hints: list[str], threads: int) -> Batches:
+        """Columns language (string, null: undetermined) and score (float32, 0 to 1)."""
+
+def language_words(texts: pa.Table) -> list[tuple[str, str]]:
+    """Script and words of each text as the model reads them, to train one."""
+
 # ---- pack.rs ----
 def held_out(ids: pa.Table, limit: int | None = None) -> Batches:
     """Tell which ids have a 64-bit xxh3 below `limit`: column ``held_out``, bool; all without one."""
@@ -312,11 +374,24 @@ def permute(n: int, key: int, start: int, count: int, step: int = 1) -> Batches:
 
 # ---- pii.rs ----
 
-def find_pii(texts: Any, entities: list[str], threads: int) -> Batches:
-    """Find personal data: document, start, end (characters), entity, score."""
+def find_pii(
+    texts: Any, entities: list[str], named: list[tuple[int, int, int, str]], threads: int
+) -> Batches:
+    """Find personal data: document, start, end (characters), entity, score.
 
-def scrub_pii(texts: Any, entities: list[str], threads: int) -> Batches:
-    """Mask personal data: text, and a uint32 column of counts per entity."""
+    `named` is what a model found: index of the text, first character, the one behind the last, entity.
+    """
+
+def scrub_pii(
+    texts: Any,
+    mask: list[str],
+    pseudonymise: list[str],
+    count: list[str],
+    key: bytes,
+    named: list[tuple[int, int, int, str]],
+    threads: int,
+) -> Batches:
+    """Mask or pseudonymise personal data: text, and a uint32 column of counts per entity."""
 
 # ---- end pii.rs ----
 
@@ -372,6 +447,7 @@ class RecordRows:
 
 # ---- signals.rs ----
 
+def count_words(texts: Any, words: list[str], apart: bool, threads: int) -> Batches: ...
 def quality_signals(texts: Any, threads: int) -> Batches:
     """Measure the quality signals of every text, as float64 columns."""
 

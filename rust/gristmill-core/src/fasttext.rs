@@ -13,6 +13,7 @@ mod loss;
 mod matrix;
 mod ngrams;
 mod text;
+mod unknown;
 
 use std::fs::File;
 use std::path::Path;

@@ -8,10 +8,13 @@ mod error;
 pub use error::{Error, Result};
 
 pub mod bpe;
+pub mod cooccurrence;
+pub mod decontaminate;
 pub mod digest;
 pub mod exact_substring;
 pub mod fasttext;
 pub mod huge;
+pub mod language;
 pub mod lsh;
 pub mod minhash;
 pub mod near_duplicates;

@@ -5,10 +5,13 @@ use pyo3::prelude::*;
 
 mod arrow;
 mod bpe;
+mod cooccurrence;
+mod decontaminate;
 mod dedup;
 mod digest;
 mod error;
 mod fasttext;
+mod language;
 mod pack;
 mod page;
 mod permute;
@@ -30,6 +33,14 @@ mod _core {
     #[pymodule_export]
     use crate::bpe::{PyBpeEncoder, PyBpeTrainer, merges_of_ranks};
 
+    // ---- cooccurrence.rs ----
+    #[pymodule_export]
+    use crate::cooccurrence::TermCounter;
+
+    // ---- decontaminate.rs ----
+    #[pymodule_export]
+    use crate::decontaminate::BenchmarkItems;
+
     // ---- dedup.rs ----
     #[pymodule_export]
     use crate::dedup::{
@@ -44,6 +55,10 @@ mod _core {
     // ---- fasttext.rs ----
     #[pymodule_export]
     use crate::fasttext::PyFastText;
+
+    // ---- language.rs ----
+    #[pymodule_export]
+    use crate::language::{LanguageModel, language_words};
 
     // ---- pack.rs ----
     #[pymodule_export]
@@ -67,7 +82,7 @@ mod _core {
 
     // ---- signals.rs ----
     #[pymodule_export]
-    use crate::signals::quality_signals;
+    use crate::signals::{count_words, quality_signals};
 
     // ---- similarity.rs ----
     #[pymodule_export]

@@ -118,6 +118,21 @@ impl Args {
     }
 }
 
+/// Bytes that one byte of a file may become; the library's default of two dimensions a code
+/// becomes 8.
+const MAX_EXPANSION: usize = 64;
+
+/// Refuse to make `n` things of `size` bytes from a file that is too short to mean it.
+pub(super) fn check_size(n: usize, size: usize, n_file: usize, what: &str) -> Parsed<()> {
+    if n.saturating_mul(size) > n_file.saturating_mul(MAX_EXPANSION) {
+        return Err(format!(
+            "{what} would need {n} times {size} bytes, more than {MAX_EXPANSION} times the file's \
+             {n_file}"
+        ));
+    }
+    Ok(())
+}
+
 impl Model {
     /// Read a model from the bytes of a file.
     ///
@@ -128,13 +143,12 @@ impl Model {
         let file = &mut Reader { bytes, at: 0 };
         let args = Args::read(file)?;
         let (dictionary, labels, pruned) = Dictionary::read(file)?;
-        let ngrams = Ngrams::new(&args, dictionary.n_words(), pruned)?;
+        let ngrams = Ngrams::new(&args, dictionary.n_words(), &pruned, bytes.len())?;
         let quantized = file.flag("the flag for a quantised input matrix")?;
         let input = Matrix::read(file, quantized, args.dim, "the input matrix")?;
-        if !quantized && ngrams.is_pruned() {
+        if !quantized && pruned.is_some() {
             return Err("a pruned dictionary without a quantised matrix".to_owned());
         }
-        ngrams.check(input.n_rows())?;
         let quantized = file.flag("the flag for a quantised output matrix")? && quantized;
         let output = Matrix::read(file, quantized, args.dim, "the output matrix")?;
         let counts: Vec<i64> = labels.iter().map(|(_, count)| *count).collect();
@@ -143,7 +157,8 @@ impl Model {
             return Err(format!("{} output rows for {} labels", output.n_rows(), labels.len()));
         }
         let loss = Loss::new(args.loss, &counts)?;
-        let (mut rows, output) = Rows::new(&input, &output, bytes.len())?;
+        let order = ngrams.rows(pruned.as_deref());
+        let (mut rows, output) = Rows::new(&input, &output, order, bytes.len())?;
         rows.sum_subwords(&dictionary, &ngrams);
         Ok(Self { labels, dictionary, ngrams, rows, output, loss })
     }

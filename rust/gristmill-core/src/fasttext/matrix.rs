@@ -1,15 +1,11 @@
 //! The matrices of a model: as stored, dense or product-quantised, and as they are used.
 
 use super::dictionary::Dictionary;
-use super::file::{Parsed, Reader};
+use super::file::{Parsed, Reader, check_size};
 use super::ngrams::Ngrams;
 
 /// Centroids of one part of a row: a code is a byte.
 const N_CENTROIDS: usize = 256;
-
-/// Bytes that one byte of a file may become; the library's default of two dimensions a code
-/// becomes 8.
-const MAX_EXPANSION: usize = 64;
 
 /// A matrix in the file.
 pub(super) struct Matrix<'a> {
@@ -76,7 +72,10 @@ impl<'a> Matrix<'a> {
     }
 
     /// Write row `number` into `row`.
-    fn row(&self, number: usize, row: &mut [f32]) {
+    fn row(&self, number: usize, row: &mut [f32]) -> Parsed<()> {
+        if number >= self.n_rows {
+            return Err(format!("{} has {} rows, and none {number}", self.what, self.n_rows));
+        }
         match &self.stored {
             Stored::Dense(bytes) => {
                 let bytes = &bytes[4 * number * self.dim..][..4 * self.dim];
@@ -90,6 +89,7 @@ impl<'a> Matrix<'a> {
                 quantizer.row(codes, norm, row);
             }
         }
+        Ok(())
     }
 }
 
@@ -137,23 +137,31 @@ pub(super) struct Rows {
 /// What becomes of the mean of a text's rows.
 #[derive(Debug)]
 pub(super) struct Output {
-    /// Row-major by dimension, so that all outputs are summed side by side in the library's order;
+    /// One row a dimension, so that all outputs are summed side by side in the library's order;
     /// none when the rows are outputs already.
     weights: Option<Vec<f32>>,
     pub n_outputs: usize,
 }
 
 impl Rows {
-    /// Take over the rows of `input`, multiplied by `output` where that makes them shorter.
-    pub fn new(input: &Matrix<'_>, output: &Matrix<'_>, n_file: usize) -> Parsed<(Self, Output)> {
+    /// Take over the rows `order` of `input`, multiplied by `output` where that makes them shorter.
+    pub fn new(
+        input: &Matrix<'_>,
+        output: &Matrix<'_>,
+        order: impl ExactSizeIterator<Item = usize>,
+        n_file: usize,
+    ) -> Parsed<(Self, Output)> {
         let dim = input.dim;
         let weights = output.values(n_file)?;
         let n_outputs = output.n_rows;
         let width = dim.min(n_outputs);
-        let n_values = expanded(input, width, n_file)?;
-        let (mut values, mut row) = (Vec::with_capacity(n_values), vec![0.0; dim]);
-        for number in 0..input.n_rows {
-            input.row(number, &mut row);
+        if order.len() > input.n_rows {
+            return Err(format!("{} has {} rows of {}", input.what, input.n_rows, order.len()));
+        }
+        check_size(order.len(), 4 * width, n_file, input.what)?;
+        let (mut values, mut row) = (Vec::with_capacity(order.len() * width), vec![0.0; dim]);
+        for number in order {
+            input.row(number, &mut row)?;
             let start = values.len();
             if n_outputs <= dim {
                 values.extend(weights.chunks_exact(dim).map(|weights| dot(weights, &row)));
@@ -174,7 +182,7 @@ impl Rows {
             let mut sum: Vec<f64> = self.row(number).iter().map(|one| f64::from(*one)).collect();
             let mut count = 1;
             ngrams.subwords(dictionary.word(number), &mut bounded, |row| {
-                sum.iter_mut().zip(self.row(row)).for_each(|(to, from)| *to += f64::from(*from));
+                add(&mut sum, self.row(row));
                 count += 1;
             });
             let row = &mut self.values[number * self.width..][..self.width];
@@ -197,26 +205,25 @@ impl Rows {
 
 impl Matrix<'_> {
     fn values(&self, n_file: usize) -> Parsed<Vec<f32>> {
-        let mut values = vec![0.0; expanded(self, self.dim, n_file)?];
+        check_size(self.n_rows, 4 * self.dim, n_file, self.what)?;
+        let mut values = vec![0.0; self.n_rows * self.dim];
         for (number, row) in values.chunks_exact_mut(self.dim).enumerate() {
-            self.row(number, row);
+            self.row(number, row)?;
             check(row, number, self.what)?;
         }
         Ok(values)
     }
 }
 
-/// How many values the rows have when each has `width`; more than the file's size justifies are refused.
-fn expanded(matrix: &Matrix<'_>, width: usize, n_file: usize) -> Parsed<usize> {
-    let Matrix { n_rows, what, .. } = matrix;
-    let n_values = n_rows.saturating_mul(width);
-    if n_values.saturating_mul(4) > n_file.saturating_mul(MAX_EXPANSION) {
-        return Err(format!(
-            "{what} would need more than {MAX_EXPANSION} times the file's {n_file} bytes: {n_rows} \
-             rows of {width} values"
-        ));
+/// Add a row to a sum; two outputs, the common case, without a loop.
+#[inline]
+pub(super) fn add(sum: &mut [f64], row: &[f32]) {
+    if let ([sum_a, sum_b], [a, b]) = (&mut *sum, row) {
+        *sum_a += f64::from(*a);
+        *sum_b += f64::from(*b);
+        return;
     }
-    Ok(n_values)
+    sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
 }
 
 fn check(row: &[f32], number: usize, what: &str) -> Parsed<()> {

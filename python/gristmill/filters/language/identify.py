@@ -1,0 +1,112 @@
+"""Names the language of each text: the shipped model first, CLD2 where that is not sure.
+
+The script comes first: where one language alone is written in it, that is the answer. The model
+judges at most 1 KiB of a text, in pieces spread over all of it. What CLD2 adds are languages that
+the model was not trained on, and second opinions. A text with too few letters is ``und``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from gristmill import _core
+from gristmill.filters.fasttext import FastText
+from gristmill.filters.language import cld2
+from gristmill.text import Texts, as_table, from_kernel
+
+UNDETERMINED = "und"
+"""The ISO 639 code of a text whose language cannot be told."""
+
+MODEL = Path(__file__).parents[2] / "models" / "language.bin"
+"""The shipped model; ``models/language/README.md`` in the source tree is its card."""
+
+SURE = 0.5
+"""Score below which CLD2 is asked too."""
+
+LABEL = "__label__"
+"""What the labels of such a model begin with."""
+
+MAX_BYTES = 1024
+"""Bytes of a text that a model of the user's judges."""
+
+
+def identify_language(
+    texts: Texts, hints: Sequence[str] = (), model: Path | None = None
+) -> pa.Table:
+    """Name the language of each text.
+
+    Args:
+        texts: Texts, length *n*; a null counts as empty.
+        hints: ISO 639-1 codes of the languages that are likely; they decide short and mixed texts.
+        model: A fastText model whose labels are codes, e.g. ``__label__en`` (lid.176 is one), to be
+            asked instead; it knows no hints.
+
+    Returns:
+        Table of *n* rows. ``language`` string: ISO 639-1 code (639-3 where there is none;
+        Norwegian is ``nb`` or ``nn``), or ``und`` when the text has fewer than 12 bytes of letters
+        or is in no language that is known. ``score`` float32, 0 to 1: the share of the letters
+        that is in that language, each part of the text weighted by how probable that is; 0 for
+        ``und``.
+
+    Raises:
+        OSError: `model` cannot be read.
+        FormatError: `model` is no supervised fastText model.
+
+    >>> identify_language(["The cat sat on the mat.", "?"]).column("language").to_pylist()
+    ['en', 'und']
+    """
+    table = as_table(texts)
+    if model is not None:
+        return _by_users_model(table, model)
+    found = from_kernel(_shipped().identify(table, list(hints), 1))
+    return _with_second_opinions(table, found, hints)
+
+
+def known_languages() -> frozenset[str]:
+    """Every code that `identify_language` gives without a model of the user's."""
+    return cld2.codes() | {UNDETERMINED, *_shipped().codes()}
+
+
+@cache
+def _shipped() -> _core.LanguageModel:
+    return _core.LanguageModel(MODEL.read_bytes())
+
+
+def _with_second_opinions(table: pa.Table, found: pa.Table, hints: Sequence[str]) -> pa.Table:
+    """`found` with CLD2's answer in the rows where the model's score is low."""
+    languages = pc.fill_null(found.column("language"), UNDETERMINED)
+    scores = found.column("score")
+    unsure = pc.and_(pc.less(scores, SURE), pc.greater(scores, 0))
+    rows = np.flatnonzero(unsure.to_numpy())
+    if not len(rows):
+        return _table(languages, scores)
+    words, numbers = languages.to_pylist(), scores.to_numpy().copy()
+    for row, text in zip(rows, table.column(0).take(pa.array(rows)).to_pylist(), strict=True):
+        answer = cld2.ask(_middle(text), hints)
+        if answer is not None and answer[1] > numbers[row]:
+            words[row], numbers[row] = answer
+    return _table(pa.array(words, pa.string()), pa.array(numbers, pa.float32()))
+
+
+def _middle(text: str) -> str:
+    """At most 1,000 characters around the middle of `text`."""
+    start = max(0, len(text) // 2 - 500)
+    return text[start : start + 1000]
+
+
+def _by_users_model(table: pa.Table, model: Path) -> pa.Table:
+    answers = FastText.load(model).predict(table.column(0), max_bytes=MAX_BYTES)
+    languages = pc.utf8_replace_slice(answers.column("label"), 0, len(LABEL), "")
+    scores = pc.min_element_wise(pc.fill_null(answers.column("score"), 0.0), 1.0)
+    return _table(pc.fill_null(languages, UNDETERMINED), scores)
+
+
+def _table(languages: pa.ChunkedArray | pa.Array, scores: pa.ChunkedArray | pa.Array) -> pa.Table:
+    schema = pa.schema([("language", pa.string()), ("score", pa.float32())])
+    return pa.Table.from_arrays([languages.cast(pa.string()), scores.cast(pa.float32())], schema=schema)

@@ -1,0 +1,79 @@
+//! Names the language of a text: by its script where that decides, else by a linear model of the
+//! n-grams of its words.
+//!
+//! A long text is judged by pieces spread over all of it, so the cost is bounded and neither its
+//! head nor one quotation decides. A piece is judged in the script that most of its letters have.
+
+mod model;
+mod pieces;
+mod script;
+
+pub use model::{DIM, Model};
+pub use script::Script;
+
+use rayon::prelude::*;
+
+use crate::Result;
+use crate::threads::with_threads;
+use pieces::pieces;
+use script::{Words, words};
+
+/// Letters, in UTF-8 bytes, below which any answer would be a guess.
+pub const MIN_BYTES: usize = 12;
+
+/// What was found of one text.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Found<'m> {
+    /// The language's code, none when there are too few letters or the model has none for them.
+    pub language: Option<&'m str>,
+    /// The share of the letters in that language, each piece weighted by how sure it is.
+    pub score: f32,
+}
+
+/// Name the language of each text; those of the codes in `hints` are taken to be likelier.
+///
+/// # Errors
+///
+/// [`crate::Error::Parameter`] when `threads` is zero.
+pub fn identify<'m>(
+    model: &'m Model,
+    texts: &[&str],
+    hints: &[String],
+    threads: usize,
+) -> Result<Vec<Found<'m>>> {
+    let bonus = model.bonus(hints);
+    with_threads(threads, || {
+        Ok(texts.par_iter().map(|text| identify_one(model, text, &bonus)).collect())
+    })
+}
+
+/// The words of `text` as the model reads them: lower case, one script, a space between them.
+pub fn model_words(text: &str) -> (Script, String) {
+    let read = words(text);
+    let joined = read.iter().collect::<Vec<_>>().join(" ");
+    (read.script, joined)
+}
+
+fn identify_one<'m>(model: &'m Model, text: &str, bonus: &[f32]) -> Found<'m> {
+    let mut shares = vec![0.0_f32; model.n_codes()];
+    let mut n_bytes = 0;
+    for piece in pieces(text) {
+        let read = words(piece);
+        n_bytes += read.all_bytes;
+        add_piece(model, &read, bonus, &mut shares);
+    }
+    let best = (0..shares.len()).max_by(|&a, &b| shares[a].total_cmp(&shares[b]).then(b.cmp(&a)));
+    match best.map(|code| (model.code(code), shares[code] / n_bytes as f32)) {
+        Some((language, score)) if n_bytes >= MIN_BYTES && score > 0.0 => {
+            Found { language: Some(language), score: score.min(1.0) }
+        }
+        _ => Found { language: None, score: 0.0 },
+    }
+}
+
+fn add_piece(model: &Model, read: &Words, bonus: &[f32], shares: &mut [f32]) {
+    let weight = read.bytes as f32;
+    for (code, probability) in model.judge(read, bonus) {
+        shares[code] += weight * probability;
+    }
+}
