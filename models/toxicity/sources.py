@@ -87,20 +87,6 @@ def social_media(folder: Path) -> Labelled:
         yield row["text"], OFFENSIVE if row["is_toxic"] == "Toxic" else NONE
 
 
-def sexism(folder: Path) -> Labelled:
-    """Sexist posts of Reddit and Gab; the others there are toxic or not, nobody said."""
-    for row in rows(folder / "data" / "edos_labelled_aggregated.csv"):
-        if row["label_sexist"] == "sexist":
-            yield row["text"], HATEFUL
-
-
-def emoji(folder: Path) -> Labelled:
-    """Pairs of sentences, hateful or not by a word or an emoji."""
-    for part in ("train", "validation", "test"):
-        for row in rows(folder / "HatemojiBuild" / f"{part}.csv"):
-            yield row["text"], HATEFUL if row["label_gold"] == "1" else NONE
-
-
 def toxigen(folder: Path) -> Labelled:
     """Sentences about minorities that were written to prompt a language model."""
     for path in sorted([*folder.glob("prompts/*.txt"), *folder.glob("demonstrations/*/*.txt")]):
@@ -132,8 +118,6 @@ SOURCES: dict[str, tuple[str, Callable[[Path], Labelled]]] = {
     "jigsaw_sample": ("unitaryai+detoxify", jigsaw_sample),
     "detox_sample": ("dotnet+machinelearning", detox_sample),
     "social_media": ("surge-ai+toxicity", social_media),
-    "sexism": ("rewire-online+edos", sexism),
-    "emoji": ("HannahKirk+Hatemoji", emoji),
     "toxigen": ("microsoft+TOXIGEN", toxigen),
     "definitions": ("globalwordnet+english-wordnet", definitions),
     "commands": ("tldr-pages+tldr", commands),

@@ -58,9 +58,10 @@ THINGS = """pizza mondays broccoli this-song the-rain traffic homework this-movi
 mosquitoes waiting this-update cauliflower spiders the-new-design taxes my-alarm-clock bugs
 merge-conflicts meetings tests this-weather olives spinach commercials airports""".split()
 
-SLURS_TOO = "queer gay female lesbian muslim black homosexual bisexual lgbtq lgbt trans jewish".split()
-"""Adjectives that people also use as insults: they get four times as many sentences of both kinds,
-because the comments in the training data pull them further to one side."""
+SLURS_TOO = """queer queer gay gay female bisexual transgender lesbian muslim black homosexual lgbtq
+lgbt trans jewish chinese blind deaf""".split()
+"""Adjectives that people also use as insults: they get six times as many sentences of both kinds
+(more if named twice), because the comments in the training data pull them further to one side."""
 
 HARMLESS = [
     "I am {a} {adj} {person}",
@@ -166,6 +167,27 @@ HATEFUL = [
 ]
 """What abuses someone for what they are. As many as the harmless ones."""
 
+BARE = [
+    "{adj}",
+    "{adj}",
+    "{plural}",
+    "{plural}",
+    "{a} {adj} {person}",
+    "{adj} {person}",
+    "{adj} {group}",
+    "the {adj} one",
+    "{name} {adj}",
+    "{name} is {adj}",
+    "{name} is {a} {adj}",
+    "are you {adj}",
+    "some {plural}",
+    "you are {adj}",
+    "it was {adj}",
+    "{adj} {job}",
+]
+"""Harmless with nothing but the name in them, so that the name alone has to weigh nothing. Sentences
+with kind words do not teach that: the kind words explain them."""
+
 OBJECTS = [
     "I hate {thing}",
     "I really hate {thing}",
@@ -185,7 +207,7 @@ def sentences(rounds: int, seed: int) -> Iterator[tuple[str, str]]:
     random = Random(seed)
     for _ in range(rounds):
         for adjective, plural in _pairs(random):
-            for template in HARMLESS:
+            for template in HARMLESS + BARE:
                 yield _fill(template, adjective, plural, random), "none"
             for template in HATEFUL:
                 yield _fill(template, adjective, plural, random), "hateful"
@@ -196,7 +218,7 @@ def sentences(rounds: int, seed: int) -> Iterator[tuple[str, str]]:
 
 def _pairs(random: Random) -> Iterator[tuple[str, str]]:
     """Every adjective beside a plural; the plurals start again when they are used up."""
-    adjectives, plurals = ADJECTIVES + 3 * SLURS_TOO, PLURALS[:]
+    adjectives, plurals = ADJECTIVES + 5 * SLURS_TOO, PLURALS[:]
     random.shuffle(adjectives)
     random.shuffle(plurals)
     for at, adjective in enumerate(adjectives):

@@ -7,7 +7,7 @@
 //! Our own rules. One pass, a few state variables and a bounded buffer per word, so that a word of
 //! 50 MB costs no more than many short ones.
 
-use std::ops::Range;
+use std::ops::RangeInclusive;
 
 use rayon::prelude::*;
 
@@ -332,11 +332,8 @@ fn drawn_out(word: &[u8]) -> bool {
 /// Between the first letter and the last, digits and signs become the letters they look like. Of a
 /// letter three times or more, a vowel stays once, another twice; of stars, one.
 fn undisguised(word: &str) -> String {
-    let letters = letters(word);
+    let Some(letters) = letters(word) else { return String::new() };
     let mut plain = String::with_capacity(word.len());
-    if letters.is_empty() {
-        return plain;
-    }
     let meant =
         word.char_indices().map(|(at, one)| if letters.contains(&at) { meant(one) } else { one });
     let mut run: Option<(char, usize)> = None;
@@ -354,10 +351,9 @@ fn undisguised(word: &str) -> String {
     plain
 }
 
-/// From the first letter of a word to its last.
-fn letters(word: &str) -> Range<usize> {
-    let first = word.find(char::is_alphabetic).unwrap_or(word.len());
-    first..word.rfind(char::is_alphabetic).unwrap_or(first)
+/// From the first letter of a word to the start of its last; none without a letter.
+fn letters(word: &str) -> Option<RangeInclusive<usize>> {
+    Some(word.find(char::is_alphabetic)?..=word.rfind(char::is_alphabetic)?)
 }
 
 fn meant(character: char) -> char {
