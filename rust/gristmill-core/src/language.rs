@@ -21,6 +21,9 @@ use script::{Words, words};
 /// Letters, in UTF-8 bytes, below which any answer would be a guess.
 pub const MIN_BYTES: usize = 12;
 
+/// The highest score: no answer is certain.
+pub const MAX_SCORE: f32 = 0.99;
+
 /// What was found of one text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Found<'m> {
@@ -65,7 +68,7 @@ fn identify_one<'m>(model: &'m Model, text: &str, bonus: &[f32]) -> Found<'m> {
     let best = (0..shares.len()).max_by(|&a, &b| shares[a].total_cmp(&shares[b]).then(b.cmp(&a)));
     match best.map(|code| (model.code(code), shares[code] / n_bytes as f32)) {
         Some((language, score)) if n_bytes >= MIN_BYTES && score > 0.0 => {
-            Found { language: Some(language), score: score.min(1.0) }
+            Found { language: Some(language), score: score.min(MAX_SCORE) }
         }
         _ => Found { language: None, score: 0.0 },
     }

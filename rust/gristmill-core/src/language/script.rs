@@ -72,7 +72,8 @@ pub struct Words {
 impl Words {
     /// The words without their marks.
     pub fn iter(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        let words = self.marked.split(|&byte| byte == b'>').filter_map(|word| word.strip_prefix(b"<"));
+        let words =
+            self.marked.split(|&byte| byte == b'>').filter_map(|word| word.strip_prefix(b"<"));
         words.map(String::from_utf8_lossy)
     }
 }
@@ -91,6 +92,8 @@ pub fn words(piece: &str) -> Words {
 }
 
 /// The script with the most bytes of letters in `piece`, those bytes, and the bytes of all letters.
+///
+/// Latin counts half: names and commands in it stand in texts of all scripts, seldom the reverse.
 fn leading(piece: &str) -> (Script, usize, usize) {
     let n_ascii = piece.bytes().filter(u8::is_ascii_alphabetic).count();
     let mut counts = [0_usize; 6 + SINGLE.len()];
@@ -102,7 +105,8 @@ fn leading(piece: &str) -> (Script, usize, usize) {
     counts[slot(Script::None)] = 0;
     counts[slot(Script::Latin)] += n_ascii;
     let all = counts.iter().sum();
-    let best = (0..counts.len()).rev().max_by_key(|&at| counts[at]).unwrap_or(0);
+    let weight = |at: usize| if at == slot(Script::Latin) { counts[at] } else { 2 * counts[at] };
+    let best = (0..counts.len()).rev().max_by_key(|&at| weight(at)).unwrap_or(0);
     if all == 0 { (Script::None, 0, 0) } else { (script_at(best), counts[best], all) }
 }
 
@@ -162,9 +166,12 @@ fn script_of(c: char) -> Script {
         0x600..=0x605 | 0x60C | 0x61B..=0x61F | 0x660..=0x66D | 0x6D4 | 0x6F0..=0x6F9 => {
             Script::None
         }
-        0x600..=0x6FF | 0x750..=0x77F | 0x8A0..=0x8FF | 0xFB50..=0xFDFF | 0xFE70..=0xFEFE => {
-            Script::Arabic
-        }
+        0x600..=0x6FF
+        | 0x750..=0x77F
+        | 0x8A0..=0x8FF
+        | 0xFB50..=0xFDCF
+        | 0xFDF0..=0xFDFF
+        | 0xFE70..=0xFEFE => Script::Arabic,
         0x964..=0x970 => Script::None,
         0x900..=0x97F | 0xA8E0..=0xA8FF => Script::Devanagari,
         0x3005..=0x3007 | 0x3041..=0x30FF | 0x31F0..=0x31FF | 0xFF66..=0xFF9F => Script::HanKana,
