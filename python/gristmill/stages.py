@@ -116,7 +116,7 @@ def filter_files(recipe: Recipe) -> Iterator[Path]:
     """The files that its filters read: models and lists of words."""
     named = (
         recipe.language and recipe.language.model,
-        recipe.quality and recipe.quality.bad_words,
+        recipe.quality and recipe.quality.bad_words_file,
         recipe.classifier and recipe.classifier.model,
     )
     yield from (recipe.folder / path for path in named if path)
@@ -151,7 +151,8 @@ def _filters(recipe: Recipe, source: str) -> list[Stage]:
         hints = recipe.source(source).languages or ()
         stages.append(LanguageFilter(**options("language", "model"), hints=hints))
     if recipe.quality is not None:
-        stages.append(QualityFilter(**options("quality", "bad_words")))
+        file = "bad_words" if recipe.quality.bad_words_file else ""
+        stages.append(QualityFilter(**options("quality", file)))
     if recipe.classifier is not None:
         stages.append(ClassifierFilter(**options("classifier", "model")))
     if recipe.toxicity is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -401,6 +402,15 @@ def test_a_share_of_the_documents_with_a_bad_word_stays_whatever_the_batch(bad_w
     halves = [stage.judge(docs.slice(at, 200)).reason.to_pylist() for at in (0, 200)]
     assert 60 < whole.null_count < 140
     assert whole.to_pylist() == halves[0] + halves[1]
+
+
+def test_the_words_of_c4_come_from_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [f"{PROSE} What a load of bullshit!", PROSE]
+    verdict = QualityFilter(["c4"], bad_words="c4").judge(documents(texts))
+    assert verdict.reason.to_pylist() == ["c4_bad_words", None]
+    monkeypatch.setitem(sys.modules, "leoprofanity", None)
+    with pytest.raises(RecipeError, match=r"pip install 'gristmill\[badwords\]'"):
+        QualityFilter(bad_words="c4")
 
 
 def test_lists_of_bad_words_without_use_are_refused(bad_words: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
-"""C4's rule against documents with a bad word, by a list that the user gives.
+"""C4's rule against documents with a bad word, by C4's list or one that the user gives.
 
-No list ships with Gristmill, and no rule set has this rule by default: Dodge et al. 2021
+C4's list is LDNOOBW's; its single words are those of the package ``leoprofanity``. No list ships with
+Gristmill, and no rule set has this rule by default: Dodge et al. 2021
 (Documenting Large Webtext Corpora, arXiv:2104.08758, section 5) show that C4's list, LDNOOBW's,
 takes out text by and about minorities more than other text. Rules as datatrove 0.10's
 ``C4BadWordsFilter``: a word counts in lower case, between characters that belong to no word.
@@ -8,6 +9,8 @@ takes out text by and about minorities more than other text. Rules as datatrove 
 
 from __future__ import annotations
 
+import json
+from importlib import resources
 from pathlib import Path
 from zlib import crc32
 
@@ -19,6 +22,9 @@ from gristmill import _core
 from gristmill.errors import RecipeError
 from gristmill.filters.rule import Rule
 from gristmill.text import as_table, from_kernel
+
+C4 = "c4"
+"""In the place of a path: the list of C4."""
 
 SIGNAL = "c4_bad_words"
 """The signal's name: how often a text has a word of the list."""
@@ -34,6 +40,7 @@ class BadWords:
 
         Args:
             path: A file in UTF-8 with a word or phrase on each line; LDNOOBW's lists are such files.
+                ``c4`` is the 252 single words of its English one.
             keep_fraction: Share of the documents with a word that is kept, 0 to 1 (1 excluded); a
                 hash of the text chooses, so a document always meets the same fate.
             apart: Whether words count only between characters that belong to no word. Lists for
@@ -48,7 +55,7 @@ class BadWords:
                 f"quality.keep_fraction = {keep_fraction} is not allowed: 0 to 1, 1 excluded, "
                 "for the share of documents with a bad word that stays"
             )
-        self.words = _read(Path(path))
+        self.words = _words_of_c4() if str(path) == C4 else _read(Path(path))
         self.keep_fraction = keep_fraction
         self.apart = apart
 
@@ -62,6 +69,18 @@ class BadWords:
                 if crc32(text) < self.keep_fraction * 2**32:
                     counts[row] = 0
         return counts
+
+
+def _words_of_c4() -> list[str]:
+    try:
+        text = resources.files("leoprofanity").joinpath("dictionary/default.json").read_text("utf-8")
+    except ModuleNotFoundError:
+        raise RecipeError(
+            f"quality.bad_words: {C4} needs a package; pip install 'gristmill[badwords]', or name a "
+            "file with a word on each line"
+        ) from None
+    words: list[str] = json.loads(text)
+    return words
 
 
 def _read(path: Path) -> list[str]:

@@ -99,7 +99,12 @@ class QualityOptions(Options):
     thresholds: dict[str, float | tuple[float, float]] = Field(default={})
     """Thresholds by signal, for example {gopher_word_count: [30, 100000]}; else the papers'."""
     bad_words: str | None = None
-    """Path of a list of words, one a line, of which a document may have none; part of c4."""
+    """Path of a list of words, one a line, of which a document may have none; or c4, for C4's."""
+
+    @property
+    def bad_words_file(self) -> str | None:
+        """The list of words, when it is a file."""
+        return None if self.bad_words == "c4" else self.bad_words
 
 
 class ClassifierOptions(Options):
