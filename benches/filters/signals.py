@@ -3,8 +3,9 @@
 `main` takes a folder with ``bench_en.jsonl`` (plain or ``.zst``) and ``html_extraction/html``. Every
 side runs in a process of its own, on one core, in turn. Decisions are those of datatrove's four
 filters with their defaults, each asked of every document; a document that one of them raises an
-error for counts as dropped. Found equal: 65,614 documents of ``bench_en`` (two thirds of them, by
-their places) and all 123 pages, in every rule set and for every single filter.
+error for counts as dropped. Once compared in all: 76,590 documents of ``bench_en`` (four in five, by
+their places) and all 123 pages. No decision differs, and the first rule that each filter names is
+the same too.
 
 Where decisions can differ, by rule: an n-gram that repeats is compared word by word here, and by the
 concatenation of its words there ("ab c" and "a bc" are one); C4's phrases are compared in lower case
