@@ -33,7 +33,7 @@ def recipe(tmp_path_factory):
         "name": "mixed",
         "sources": [{"name": "mixed", "path": str(folder / "mixed.jsonl")}],
         "licenses": {"allow": ["MIT"]},
-        "language": {"keep": ["en"], "min_score": 0.5},
+        "language": {"keep": ["en"], "min_score": 0.6},
         "quality": {"rules": ["gopher"]},
     }
 
