@@ -45,9 +45,10 @@ struct Reader<'b>(&'b [u8]);
 
 impl<'b> Reader<'b> {
     fn take(&mut self, n: usize) -> Result<&'b [u8]> {
-        let (front, rest) = self.0.split_at_checked(n).ok_or_else(|| {
-            refused(format!("it ends {} bytes early", n - self.0.len()))
-        })?;
+        let (front, rest) = self
+            .0
+            .split_at_checked(n)
+            .ok_or_else(|| refused(format!("it ends {} bytes early", n - self.0.len())))?;
         self.0 = rest;
         Ok(front)
     }
@@ -60,7 +61,11 @@ impl<'b> Reader<'b> {
         let mut bytes = [0; 4];
         bytes.copy_from_slice(self.take(4)?);
         let value = f32::from_le_bytes(bytes);
-        if value.is_finite() { Ok(value) } else { Err(refused(format!("it has the weight {value}"))) }
+        if value.is_finite() {
+            Ok(value)
+        } else {
+            Err(refused(format!("it has the weight {value}")))
+        }
     }
 }
 
@@ -159,7 +164,9 @@ impl Model {
     pub(super) fn judge(&self, read: &Words, bonus: &[f32]) -> Vec<(usize, f32)> {
         match read.script {
             Script::None => Vec::new(),
-            Script::HanKana => vec![(if is_japanese(read) { self.ja_zh.0 } else { self.ja_zh.1 }, 1.0)],
+            Script::HanKana => {
+                vec![(if is_japanese(read) { self.ja_zh.0 } else { self.ja_zh.1 }, 1.0)]
+            }
             Script::Single(at) => match self.single[usize::from(at)] {
                 (_, Some(second)) if read.telling > 0 => vec![(second, 1.0)],
                 (first, _) => vec![(first, 1.0)],

@@ -72,7 +72,8 @@ pub struct Words {
 impl Words {
     /// The words without their marks.
     pub fn iter(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        let words = self.marked.split(|&byte| byte == b'>').filter_map(|word| word.strip_prefix(b"<"));
+        let words =
+            self.marked.split(|&byte| byte == b'>').filter_map(|word| word.strip_prefix(b"<"));
         words.map(String::from_utf8_lossy)
     }
 }

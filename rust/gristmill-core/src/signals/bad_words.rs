@@ -29,7 +29,8 @@ impl BadWords {
         if words.is_empty() {
             return Err(refused("at least one"));
         }
-        let any: Vec<String> = words.iter().map(|word| regex::escape(&word.to_lowercase())).collect();
+        let any: Vec<String> =
+            words.iter().map(|word| regex::escape(&word.to_lowercase())).collect();
         let any = any.join("|");
         let pattern = if apart { format!(r"(?:\W|^)(?:{any})(?:\W|$)") } else { any };
         Regex::new(&pattern).map(Self).map_err(|_| refused("fewer: the list takes over 10 MB"))

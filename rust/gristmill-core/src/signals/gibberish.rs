@@ -175,9 +175,8 @@ impl Window {
             let n = |class: u64| (class & run).count_ones();
             let mixed = n(digit) > 0 && n(digit) < length;
             let is_hex = mixed && n(hex) == length && (length == 2 || length >= 4);
-            let coded = length >= 8
-                && n(upper | digit) >= 3
-                && n(turns & !(1 << start)) * 4 >= length;
+            let coded =
+                length >= 8 && n(upper | digit) >= 3 && n(turns & !(1 << start)) * 4 >= length;
             n_chars += if is_hex || coded || odd & run != 0 { length } else { 0 };
         }
         n_chars
