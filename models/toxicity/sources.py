@@ -98,11 +98,18 @@ def toxigen(folder: Path) -> Labelled:
 
 
 def definitions(folder: Path) -> Labelled:
-    """A dictionary's definitions: one says what a bad word means and is harmless itself."""
+    """A dictionary's entries: one says what a bad word means and is harmless itself."""
     for path in sorted((folder / "src" / "yaml").glob("[nva]*.yaml")):
-        text = path.read_text(encoding="utf-8")
-        for found in re.finditer(r"^  definition:\n((?:  (?:- |  ).*\n)+)", text, re.MULTILINE):
-            yield re.sub(r"\s+", " ", found[1].replace("- ", "")), NONE
+        for entry in re.split(r"^(?=\d)", path.read_text(encoding="utf-8"), flags=re.MULTILINE):
+            text = " ".join(_block(entry, "members") + _block(entry, "definition"))
+            if text:
+                yield text, NONE
+
+
+def _block(entry: str, key: str) -> list[str]:
+    """The items of a list of an entry, as lines."""
+    found = re.search(rf"^  {key}:\n((?:  (?:- |  ).*\n)+)", entry, re.MULTILINE)
+    return [line.strip("- ") for line in found[1].splitlines()] if found else []
 
 
 def commands(folder: Path) -> Labelled:

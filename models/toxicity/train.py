@@ -32,7 +32,7 @@ MAX_PENALTY_WINDOWS = 16
 REPEATS = {"davidson": 5, "toxigen": 4, "social_media": 2, "jigsaw_sample": 3, "detox_sample": 3}
 """How often a source is seen in an epoch, where not once."""
 
-LIMITS = {"definitions": 20_000}
+LIMITS = {"definitions": 30_000}
 """How many texts of a source are taken, where not all."""
 
 TEMPLATE_ROUNDS = 4
@@ -123,11 +123,11 @@ def train(examples: Iterable[Example], out: Path) -> None:
 
 
 def make_equal(model: Any, terms: list[str]) -> None:
-    """Let each term say of the class what the median term says.
+    """Let no term say more of the class than the median term says.
 
     A text's odds are linear in the mean of its rows. What a term's rows, its own and those of its
-    letters, add along the differences of the output vectors is set to the terms' median; what pairs
-    and triples of words say is kept, for they hold what is said of the term.
+    letters, add along the differences of the output vectors is lowered to the terms' median; what
+    pairs and triples of words say is kept, for they hold what is said of the term.
     """
     rows, outputs = model.get_input_matrix(), model.get_output_matrix()
     none = model.get_labels().index(f"__label__{NONE}")
@@ -137,7 +137,7 @@ def make_equal(model: Any, terms: list[str]) -> None:
     said = {term: differences @ rows[parts[term]].mean(axis=0) for term in known}
     median = np.median(list(said.values()), axis=0)
     for term in known:
-        too_much = len(parts[term]) * (said[term] - median)
+        too_much = len(parts[term]) * np.maximum(said[term] - median, 0)
         own = model.get_word_id(term)
         rows[own] -= differences.T @ np.linalg.solve(differences @ differences.T, too_much)
     model.set_matrices(rows, outputs)

@@ -147,6 +147,9 @@ impl<'w> Writer<'w> {
         if let Some(end) = after_address(bytes, at) {
             return end;
         }
+        if let Some(end) = self.plain_word(text, at) {
+            return end;
+        }
         let start = self.out.words.len();
         let (mut end, mut n_chars, mut plain) = (at, 0, true);
         loop {
@@ -173,6 +176,22 @@ impl<'w> Writer<'w> {
         }
         self.end_word(start);
         end
+    }
+
+    /// Take the word that starts at `at` where it is of ASCII letters only, as nearly all are.
+    fn plain_word(&mut self, text: &str, at: usize) -> Option<usize> {
+        let bytes = &text.as_bytes()[at..];
+        let is_letter = |byte: &&u8| CLASSES[usize::from(**byte)] == Class::Letter;
+        let n_bytes = bytes.iter().take_while(is_letter).count();
+        let ends = matches!(class(bytes.get(n_bytes)), Class::Gap | Class::Newline);
+        if n_bytes == 0 || n_bytes > MAX_WORD_CHARS || !ends || drawn_out(&bytes[..n_bytes]) {
+            return None;
+        }
+        let start = self.out.words.len();
+        self.out.words.push_str(&text[at..at + n_bytes]);
+        self.out.words[start..].make_ascii_lowercase();
+        self.end_word(start);
+        Some(at + n_bytes)
     }
 
     /// Append a character in lower case; tell whether it is an ASCII letter.
