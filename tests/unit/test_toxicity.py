@@ -36,7 +36,7 @@ ABUSIVE = [
 
 PROSE = [
     "The function returns the number of bytes that were read, or zero at the end of the file.",
-    "Bastard, n. A child begotten and born out of wedlock; an illegitimate child.",
+    "Cripple, n. One who has lost the use of a limb; a lame person. See also: halt, maim.",
     "The kernel sends a signal that kills the child process when its parent dies.",
     "Mix the flour with butter, add two eggs and let the dough rest for an hour.",
     "The master branch was merged after the tests of the slave node had passed.",
