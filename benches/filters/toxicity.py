@@ -13,6 +13,7 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
+import io
 import json
 import sys
 import tempfile
@@ -39,13 +40,15 @@ IDENTITIES = set(
 
 
 def rows(path: Path) -> list[dict[str, str]]:
-    opened = gzip.open(path, "rt", encoding="utf-8", newline="") if path.suffix == ".gz" else None
-    with opened or path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    data = path.read_bytes()
+    text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8")
+    return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
 def find(folder: Path, name: str) -> Path:
-    return next(path for path in sorted(folder.iterdir()) if name in path.name and ".csv" in path.name)
+    return next(
+        path for path in sorted(folder.iterdir()) if name in path.name and ".csv" in path.name
+    )
 
 
 def f1(truth: Truth, said: Truth) -> float:

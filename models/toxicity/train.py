@@ -165,9 +165,12 @@ def platt(examples: Iterable[Example], model: Path) -> tuple[float, float]:
 
 
 def main() -> None:
+    """Train, calibrate and write the model and its sidecar."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sources", type=Path, help="folder of checkouts named OWNER+NAME")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "python/gristmill/models")
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).parents[2] / "python/gristmill/models"
+    )
     parser.add_argument("--refuse", type=Path, help="texts of test sets, one JSON string a line")
     arguments = parser.parse_args()
     refused = set()

@@ -36,7 +36,7 @@ ABUSIVE = [
 
 PROSE = [
     "The function returns the number of bytes that were read, or zero at the end of the file.",
-    "Bastard, n. A child begotten and born out of wedlock; an illegitimate child.",
+    "Cripple, n. One who has lost the use of a limb; a lame person. See also: halt, maim.",
     "The kernel sends a signal that kills the child process when its parent dies.",
     "Mix the flour with butter, add two eggs and let the dough rest for an hour.",
     "The master branch was merged after the tests of the slave node had passed.",
@@ -81,19 +81,27 @@ def test_the_label_follows_the_score():
 
 def test_an_abusive_paragraph_is_found_in_a_long_document():
     page = "\n".join(PROSE * 20)
-    abuse = "I hate all immigrants, they are vermin and should be shot. Kill every one of them."
+    abuse = (
+        "I hate all immigrants, they are vermin and should be shot. Every one of those filthy "
+        "animals deserves to die, and you fucking idiots who let them in are worthless traitors. "
+        "Kill them all, burn their stinking houses down and piss on the ashes."
+    )
     assert scores([page])[0] < TOXIC <= scores([f"{page}\n{abuse}\n{page}"])[0]
 
 
 def test_disguises_and_case_change_little():
-    assert scores(["You are a BITCH"]) == scores(["you are a b1tch"]) == scores(["you are a biiiitch"])
+    assert (
+        scores(["You are a BITCH"]) == scores(["you are a b1tch"]) == scores(["you are a biiiitch"])
+    )
 
 
 def test_the_result_is_the_same_for_any_batches_and_threads():
     texts = [*ABUSIVE, *PROSE, "", "?"] * 50
     whole = gm.toxicity(texts)
     assert whole.equals(gm.toxicity(texts, threads=2))
-    assert whole.column("score").to_pylist() == [score for text in texts for score in scores([text])]
+    assert whole.column("score").to_pylist() == [
+        score for text in texts for score in scores([text])
+    ]
 
 
 def test_texts_without_words_score_zero():

