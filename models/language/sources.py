@@ -1,7 +1,7 @@
 """Reads the texts that the language model is trained on, from a folder of fetched sources.
 
-The folder holds ``debs/*.deb`` (downloaded by apt from the release that README.md names) and
-``github/<owner>+<name>``, a git repository for each row of `REPOSITORIES`, at the commit named there.
+The folder holds ``debs/*.deb``, the packages of packages.txt, and ``github/<owner>+<name>``, a bare
+git repository for each row of README.md's table, at the commit named there.
 Every reader yields ``(language, text)``: a code of ISO 639-1 (639-3 where there is none) and a
 sentence, paragraph or message as it stands in the source.
 """

@@ -270,7 +270,7 @@ class LanguageModel:
         """The codes it can give."""
 
     def identify(self, texts: pa.Table, hints: list[str], threads: int) -> Batches:
-        """Columns language (string, null: undetermined) and score (float32, 0 to 1)."""
+        """Columns language (string, null: undetermined), score (float32) and sure (bool)."""
 
 def language_words(texts: pa.Table) -> list[tuple[str, str]]:
     """Script and words of each text as the model reads them, to train one."""

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Float32Array, StringArray};
+use arrow_array::{ArrayRef, BooleanArray, Float32Array, StringArray};
 use gristmill_core::language::{self, Model};
 use pyo3::prelude::*;
 
@@ -25,7 +25,8 @@ impl LanguageModel {
         self.0.codes().to_vec()
     }
 
-    /// Name the language of each text: columns ``language`` (null: undetermined) and ``score``.
+    /// Name the language of each text: columns ``language`` (null: undetermined), ``score``
+    /// and ``sure``.
     #[pyo3(signature = (texts, hints, threads))]
     #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts owned strings")]
     fn identify(
@@ -40,9 +41,11 @@ impl LanguageModel {
         let found = leave(py, || language::identify(&self.0, &strs, &hints, threads))?;
         let names: StringArray = found.iter().map(|one| one.language).collect();
         let scores: Float32Array = found.iter().map(|one| one.score).collect();
+        let sure: BooleanArray = found.iter().map(|one| Some(one.sure)).collect();
         Batches::from_columns_with_nulls([
             ("language", Arc::new(names) as ArrayRef),
             ("score", Arc::new(scores) as ArrayRef),
+            ("sure", Arc::new(sure) as ArrayRef),
         ])
     }
 }

@@ -26,9 +26,6 @@ UNDETERMINED = "und"
 MODEL = Path(__file__).parents[2] / "models" / "language.bin"
 """The shipped model; ``models/language/README.md`` in the source tree is its card."""
 
-SURE = 0.8
-"""Score below which CLD2 is asked too: every tenth sentence; at 0.9 every seventh, and no better."""
-
 LEAST = 0.5
 """Score that an answer of CLD2's needs to be taken."""
 
@@ -82,21 +79,19 @@ def _shipped() -> _core.LanguageModel:
 
 
 def _with_second_opinions(table: pa.Table, found: pa.Table, hints: Sequence[str]) -> pa.Table:
-    """`found` with CLD2's answer in the rows where the model's score is low."""
-    languages = pc.fill_null(found.column("language"), UNDETERMINED)
-    scores = found.column("score")
-    unsure = pc.and_(pc.less(scores, SURE), pc.greater(scores, 0))
-    rows = np.flatnonzero(unsure.to_numpy())
-    if not len(rows):
-        return _table(languages, scores)
-    words, numbers = languages.to_pylist(), scores.to_numpy().copy()
+    """`found` with CLD2's answer in the rows where the model is not sure and CLD2 is."""
+    languages = pc.fill_null(found.column("language"), UNDETERMINED).to_pylist()
+    scores = found.column("score").to_numpy().copy()
+    rows = np.flatnonzero(~found.column("sure").to_numpy())
     # CLD2 calls noise and lists of names English; the model does not.
     others = cld2.codes() - {"en"}
-    for row, text in zip(rows, table.column(0).take(pa.array(rows)).to_pylist(), strict=True):
-        answer = cld2.ask(_sample(text), hints)
-        if answer is not None and answer[1] >= LEAST and answer[0] in (words[row], *others):
-            words[row], numbers[row] = answer
-    return _table(pa.array(words, pa.string()), pa.array(numbers, pa.float32()))
+    for row in rows.tolist():
+        answer = cld2.ask(_sample(table.column(0)[row].as_py()), hints)
+        if answer is None or answer[1] < LEAST:
+            continue
+        if answer[0] == languages[row] or answer[0] in others:
+            languages[row], scores[row] = answer
+    return _table(pa.array(languages, pa.string()), pa.array(scores, pa.float32()))
 
 
 def _sample(text: str) -> str:

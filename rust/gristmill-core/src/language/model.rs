@@ -22,23 +22,31 @@ const NEGLIGIBLE: f32 = -12.0;
 
 const MAGIC: &[u8; 8] = b"GMLANG01";
 
+/// Scripts that several languages are written in, in the order of a file's numbers, from 1.
+const SHARED: [Script; 4] = [Script::Latin, Script::Cyrillic, Script::Arabic, Script::Devanagari];
+
 /// A model read from bytes.
 #[derive(Debug, Clone)]
 pub struct Model {
     codes: Vec<String>,
-    labels: Vec<Label>,
+    labels: [Labels; SHARED.len()],
     longest: usize,
     rows: Box<Rows>,
     ja_zh: (usize, usize),
     single: Vec<(usize, Option<usize>)>,
 }
 
-#[derive(Debug, Clone)]
-struct Label {
-    code: usize,
-    script: u8,
-    weights: [f32; DIM],
+/// The labels of a script: the places of their codes, and `DIM` weights each.
+#[derive(Debug, Clone, Default)]
+struct Labels {
+    codes: Vec<usize>,
+    weights: Vec<[f32; DIM]>,
+    /// The same by number and label, as they are multiplied.
+    by_number: Vec<f32>,
 }
+
+/// What hints add to the logits of each script's labels.
+pub(super) type Bonus = [Vec<f32>; SHARED.len()];
 
 /// Reads a file from its front.
 struct Reader<'b>(&'b [u8]);
@@ -92,7 +100,7 @@ impl Model {
         }
         let mut model = Self {
             codes: Vec::new(),
-            labels: Vec::new(),
+            labels: Default::default(),
             longest: usize::from(longest),
             rows: zeroed(),
             ja_zh: (0, 0),
@@ -108,12 +116,16 @@ impl Model {
         if !reader.0.is_empty() {
             return Err(refused(format!("it has {} bytes too many", reader.0.len())));
         }
+        for labels in &mut model.labels {
+            labels.by_number =
+                (0..DIM).flat_map(|k| labels.weights.iter().map(move |row| row[k])).collect();
+        }
         model.add_scripts();
         Ok(model)
     }
 
     fn read_label(&mut self, reader: &mut Reader) -> Result<()> {
-        let script = reader.byte()?;
+        let script = usize::from(reader.byte()?);
         let n_bytes = usize::from(reader.byte()?);
         let code = String::from_utf8_lossy(reader.take(n_bytes)?).into_owned();
         let mut weights = [0.0; DIM];
@@ -121,7 +133,12 @@ impl Model {
             *weight = reader.f32()?;
         }
         let code = self.place(&code);
-        self.labels.push(Label { code, script, weights });
+        let labels =
+            script.checked_sub(1).and_then(|at| self.labels.get_mut(at)).ok_or_else(|| {
+                refused(format!("it has a label in script {script}, not 1 to {}", SHARED.len()))
+            })?;
+        labels.codes.push(code);
+        labels.weights.push(weights);
         Ok(())
     }
 
@@ -154,123 +171,130 @@ impl Model {
         &self.codes[at]
     }
 
-    /// What hints at `codes` add to the logit of each label.
-    pub(super) fn bonus(&self, codes: &[String]) -> Vec<f32> {
-        let hinted = |label: &Label| codes.contains(&self.codes[label.code]);
-        self.labels.iter().map(|label| if hinted(label) { HINT } else { 0.0 }).collect()
+    /// What hints at `codes` add to the logits.
+    pub(super) fn bonus(&self, codes: &[String]) -> Bonus {
+        let of = |&code: &usize| if codes.contains(&self.codes[code]) { HINT } else { 0.0 };
+        std::array::from_fn(|script| self.labels[script].codes.iter().map(of).collect())
     }
 
-    /// Codes and their probabilities, summing to one, for the words of a piece.
-    pub(super) fn judge(&self, read: &Words, bonus: &[f32]) -> Vec<(usize, f32)> {
+    /// Add the letters of a piece to the `shares` of the codes, each by its probability.
+    pub(super) fn share_out(&self, read: &Words, bonus: &Bonus, shares: &mut [f32]) {
+        let weight = read.bytes as f32;
         match read.script {
-            Script::None => Vec::new(),
-            Script::HanKana => {
-                vec![(if is_japanese(read) { self.ja_zh.0 } else { self.ja_zh.1 }, 1.0)]
-            }
+            Script::None => {}
+            Script::HanKana if is_japanese(read) => shares[self.ja_zh.0] += weight,
+            Script::HanKana => shares[self.ja_zh.1] += weight,
             Script::Single(at) => match self.single[usize::from(at)] {
-                (_, Some(second)) if read.telling > 0 => vec![(second, 1.0)],
-                (first, _) => vec![(first, 1.0)],
+                (_, Some(second)) if read.telling > 0 => shares[second] += weight,
+                (first, _) => shares[first] += weight,
             },
-            Script::Latin => self.probabilities(1, &read.marked, bonus),
-            Script::Cyrillic => self.probabilities(2, &read.marked, bonus),
-            Script::Arabic => self.probabilities(3, &read.marked, bonus),
-            Script::Devanagari => self.probabilities(4, &read.marked, bonus),
+            shared => {
+                let script = SHARED.iter().position(|&one| one == shared).unwrap_or(0);
+                let labels = &self.labels[script];
+                let odds = labels.odds(&self.mean_row(&read.marked), &bonus[script]);
+                let each = weight / odds.iter().sum::<f32>();
+                for (&code, odds) in labels.codes.iter().zip(odds) {
+                    shares[code] += each * odds;
+                }
+            }
         }
-    }
-
-    fn probabilities(&self, script: u8, marked: &[u8], bonus: &[f32]) -> Vec<(usize, f32)> {
-        let mean = self.mean_row(marked);
-        let mut found: Vec<(usize, f32)> = self
-            .labels
-            .iter()
-            .zip(bonus)
-            .filter(|(label, _)| label.script == script)
-            .map(|(label, bonus)| (label.code, dot(&label.weights, &mean) + bonus))
-            .collect();
-        let most = found.iter().map(|&(_, logit)| logit).fold(f32::MIN, f32::max);
-        let mut sum = 0.0;
-        for (_, value) in &mut found {
-            let below = *value - most;
-            *value = if below < NEGLIGIBLE { 0.0 } else { below.exp() };
-            sum += *value;
-        }
-        found.iter_mut().for_each(|(_, value)| *value /= sum);
-        found
     }
 
     /// The mean of the rows of all n-grams of `marked`.
     fn mean_row(&self, marked: &[u8]) -> [f32; DIM] {
-        let (sums, n_grams) = sums(&self.rows, marked, self.longest);
-        let scale = 1.0 / n_grams.max(1) as f32;
-        sums.map(|sum| sum as f32 * scale)
+        let mut numbers = Vec::with_capacity(marked.len() * self.longest);
+        n_gram_rows(marked, self.longest, &mut numbers);
+        let scale = 1.0 / numbers.len().max(1) as f32;
+        sums(&self.rows, &numbers).map(|sum| sum as f32 * scale)
     }
 }
 
-/// The sum of the rows of all n-grams of `marked`, and how many those are.
-fn sums(rows: &Rows, marked: &[u8], longest: usize) -> ([i32; DIM], u32) {
+impl Labels {
+    /// The odds of the labels, the likeliest one's being 1.
+    fn odds(&self, mean: &[f32; DIM], bonus: &[f32]) -> Vec<f32> {
+        let mut odds = bonus.to_vec();
+        for (weights, value) in self.by_number.chunks_exact(odds.len().max(1)).zip(mean) {
+            for (logit, weight) in odds.iter_mut().zip(weights) {
+                *logit += weight * value;
+            }
+        }
+        let most = odds.iter().copied().fold(f32::MIN, f32::max);
+        for value in &mut odds {
+            let below = *value - most;
+            *value = if below < NEGLIGIBLE { 0.0 } else { below.exp() };
+        }
+        odds
+    }
+}
+
+/// Append the rows of all n-grams of `marked`: words in `<` and `>`, which alone are none.
+fn n_gram_rows(marked: &[u8], longest: usize, numbers: &mut Vec<u16>) {
+    if marked.is_ascii() {
+        n_gram_rows_of::<true>(marked, longest, numbers);
+    } else {
+        n_gram_rows_of::<false>(marked, longest, numbers);
+    }
+}
+
+/// `ASCII`: each byte is a character, so none is looked at twice.
+fn n_gram_rows_of<const ASCII: bool>(marked: &[u8], longest: usize, numbers: &mut Vec<u16>) {
+    for (start, &first) in marked.iter().enumerate() {
+        if first == b'>' || (!ASCII && is_continuation(first)) {
+            continue;
+        }
+        let (mut hash, mut n_chars) = (2_166_136_261_u32, 0);
+        let rest = &marked[start..];
+        for (at, &byte) in rest.iter().enumerate() {
+            hash = (hash ^ byte as i8 as u32).wrapping_mul(16_777_619);
+            if !ASCII && rest.get(at + 1).is_some_and(|&next| is_continuation(next)) {
+                continue;
+            }
+            n_chars += 1;
+            if byte != b'<' {
+                numbers.push(hash as u16);
+            }
+            if n_chars == longest || byte == b'>' {
+                break;
+            }
+        }
+    }
+}
+
+/// Rows whose sum 16 bits hold: each of their numbers is 128 at most.
+const CHUNK: usize = 255;
+
+/// The sum of the rows of `numbers`.
+fn sums(rows: &Rows, numbers: &[u16]) -> [i32; DIM] {
     #[cfg(target_arch = "x86_64")]
     {
         #[target_feature(enable = "avx2")]
-        fn avx2(rows: &Rows, marked: &[u8], longest: usize) -> ([i32; DIM], u32) {
-            sums_of(rows, marked, longest)
+        fn avx2(rows: &Rows, numbers: &[u16]) -> [i32; DIM] {
+            sums_of(rows, numbers)
         }
         if is_x86_feature_detected!("avx2") {
             // SAFETY: the processor has AVX2.
-            return unsafe { avx2(rows, marked, longest) };
+            return unsafe { avx2(rows, numbers) };
         }
     }
-    sums_of(rows, marked, longest)
-}
-
-/// Starts between which 16 bits hold the sums: 8 n-grams of at most 127 each.
-const STARTS: usize = 32;
-
-#[inline(always)]
-fn sums_of(rows: &Rows, marked: &[u8], longest: usize) -> ([i32; DIM], u32) {
-    let (mut sums, mut small, mut n_grams) = ([0_i32; DIM], [0_i16; DIM], 0);
-    let starts = (0..marked.len()).filter(|&at| !is_continuation(marked[at]) && marked[at] != b'>');
-    for (number, start) in starts.enumerate() {
-        n_grams += add_n_grams(rows, &marked[start..], longest, &mut small);
-        if number % STARTS == STARTS - 1 {
-            flush(&mut sums, &mut small);
-        }
-    }
-    flush(&mut sums, &mut small);
-    (sums, n_grams)
-}
-
-/// Add the rows of the n-grams at the front of `rest`, which is inside a word; a lone `<` is none.
-#[inline(always)]
-fn add_n_grams(rows: &Rows, rest: &[u8], longest: usize, sums: &mut [i16; DIM]) -> u32 {
-    let (mut hash, mut n_chars, mut n_grams) = (2_166_136_261_u32, 0, 0);
-    for (at, &byte) in rest.iter().enumerate() {
-        hash = (hash ^ byte as i8 as u32).wrapping_mul(16_777_619);
-        if rest.get(at + 1).is_some_and(|&next| is_continuation(next)) {
-            continue;
-        }
-        n_chars += 1;
-        if byte != b'<' {
-            add(sums, &rows[usize::from(hash as u16)]);
-            n_grams += 1;
-        }
-        if n_chars == longest || byte == b'>' {
-            break;
-        }
-    }
-    n_grams
+    sums_of(rows, numbers)
 }
 
 #[inline(always)]
-fn add(sums: &mut [i16; DIM], row: &[i8; DIM]) {
-    for (sum, &value) in sums.iter_mut().zip(row) {
-        *sum = sum.wrapping_add(i16::from(value));
+fn sums_of(rows: &Rows, numbers: &[u16]) -> [i32; DIM] {
+    let mut sums = [0_i32; DIM];
+    for chunk in numbers.chunks(CHUNK) {
+        let mut small = [0_i16; DIM];
+        for &number in chunk {
+            let row = &rows[usize::from(number)];
+            for k in 0..DIM {
+                small[k] += i16::from(row[k]);
+            }
+        }
+        for k in 0..DIM {
+            sums[k] += i32::from(small[k]);
+        }
     }
-}
-
-fn flush(sums: &mut [i32; DIM], small: &mut [i16; DIM]) {
-    for (sum, value) in sums.iter_mut().zip(small) {
-        *sum += i32::from(std::mem::take(value));
-    }
+    sums
 }
 
 /// A table on the heap that never was on the stack.
@@ -286,8 +310,4 @@ fn is_japanese(read: &Words) -> bool {
 
 fn is_continuation(byte: u8) -> bool {
     byte & 0xC0 == 0x80
-}
-
-fn dot(weights: &[f32; DIM], mean: &[f32; DIM]) -> f32 {
-    weights.iter().zip(mean).map(|(weight, value)| weight * value).sum()
 }

@@ -209,6 +209,10 @@ pub fn rarer(code: &str) -> Option<&'static str> {
 
 fn marked(piece: &str, script: Script) -> Vec<u8> {
     let mut marked = Vec::with_capacity(2 * piece.len() + 1);
+    if piece.is_ascii() {
+        mark_ascii(piece, &mut marked);
+        return marked;
+    }
     let mut inside = false;
     for c in piece.chars() {
         let letter = letter(c);
@@ -227,6 +231,17 @@ fn marked(piece: &str, script: Script) -> Vec<u8> {
         marked.push(b'>');
     }
     marked
+}
+
+/// As `marked` of Latin script, of a piece that is all ASCII.
+fn mark_ascii(piece: &str, marked: &mut Vec<u8>) {
+    for word in piece.as_bytes().split(|byte| !byte.is_ascii_alphabetic()) {
+        if !word.is_empty() {
+            marked.push(b'<');
+            marked.extend(word.iter().map(u8::to_ascii_lowercase));
+            marked.push(b'>');
+        }
+    }
 }
 
 fn push(bytes: &mut Vec<u8>, c: char) {
