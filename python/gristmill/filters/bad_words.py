@@ -73,7 +73,9 @@ class BadWords:
 
 def _words_of_c4() -> list[str]:
     try:
-        text = resources.files("leoprofanity").joinpath("dictionary/default.json").read_text("utf-8")
+        text = (
+            resources.files("leoprofanity").joinpath("dictionary/default.json").read_text("utf-8")
+        )
     except ModuleNotFoundError:
         raise RecipeError(
             f"quality.bad_words: {C4} needs a package; pip install 'gristmill[badwords]', or name a "

@@ -23,6 +23,7 @@ class ClassifierFilter:
     """
 
     name = "classifier"
+
     def __init__(
         self,
         model: Path,
