@@ -15,6 +15,7 @@ from gristmill.decontaminate import Decontaminate
 from gristmill.dedup import EarlierCorpus, ExactDocuments, ExactSubstrings, NearDuplicates
 from gristmill.errors import FormatError, IntegrityError, RecipeError
 from gristmill.extract import Extract
+from gristmill.filters.bad_words import BadWords
 from gristmill.filters.classifier import REASON as CLASSIFIER_REASON
 from gristmill.filters.classifier import ClassifierFilter
 from gristmill.filters.language import LanguageFilter
@@ -76,7 +77,7 @@ RULES = [rule for rules in RULE_SETS.values() for rule in rules.rules()]
 
 REASONS: dict[str, tuple[str, ...]] = {
     "language": LANGUAGE_REASONS,
-    "quality": ("quality", *RULE_SETS, *(rule.signal for rule in RULES)),
+    "quality": ("quality", *RULE_SETS, *(rule.signal for rule in RULES), BadWords.rule.signal),
     "classifier": (CLASSIFIER_REASON,),
     "toxicity": (TOXICITY_REASON,),
 }

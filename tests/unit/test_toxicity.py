@@ -3,6 +3,7 @@
 import json
 import statistics
 import time
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 import gristmill as gm
 from gristmill.errors import FormatError, IntegrityError, RecipeError
-from gristmill.filters.toxicity import MODEL, TOXIC, ToxicityFilter, ToxicityModel
+from gristmill.filters.toxicity import MODEL, TOXIC, ToxicityFilter, ToxicityModel, toxicity_figures
 
 TERMS = """african arab asian bisexual black blind brazilian buddhist christian deaf disabled elderly
 female french gay heterosexual hindu jewish kenyan latino lesbian male mexican muslim nonbinary old
@@ -192,3 +193,11 @@ def test_a_truncated_model_is_refused(tmp_path):
     path.with_suffix(".json").write_text(json.dumps(sidecar))
     with pytest.raises(FormatError):
         ToxicityModel(path)
+
+
+def test_the_figures_that_cards_quote_are_of_this_model_and_those_of_its_own_card():
+    figures = toxicity_figures()
+    assert figures["model"] == json.loads(MODEL.with_suffix(".json").read_text())["xxh3"]
+    card = Path(__file__).parents[2].joinpath("models/toxicity/README.md").read_text()
+    for name in ("davidson_f1", "wikipedia_auc", "hatecheck_auc", "identity_gap"):
+        assert f"{figures[name]:.3f}".removeprefix("0") in card

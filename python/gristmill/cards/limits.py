@@ -8,6 +8,8 @@ from gristmill.cards.evidence import Evidence, in_earlier_corpora
 from gristmill.cards.facts import rows, share, value
 from gristmill.cards.groups import NOT_JUDGED
 from gristmill.cards.wording import count, percent, plural
+from gristmill.filters.toxicity import toxicity_figures
+from gristmill.pii import NAMES
 
 DOMINANT = 0.5
 """A source, language or host with more than this share of the corpus is named."""
@@ -62,7 +64,19 @@ def _stages(m: dict[str, Any]) -> list[tuple[str, str]]:
             "documents too."
         )
         found.append((text, "run.json: stages"))
+    if "toxicity" in ran:
+        found.append((_toxicity_errors(), "models/toxicity/README.md"))
     return found
+
+
+def _toxicity_errors() -> str:
+    figures = toxicity_figures()
+    return (
+        f"The toxicity model reads English; it has F1 {figures['davidson_f1']:.3f} on tweets held out, "
+        f"AUC {figures['wikipedia_auc']:.3f} on Wikipedia's talk pages, but "
+        f"{figures['hatecheck_auc']:.3f} on HateCheck's functional tests, and its false-positive rates "
+        f"for identity terms differ by {figures['identity_gap']:.3f} at most."
+    )
 
 
 def _earlier(m: dict[str, Any]) -> list[tuple[str, str]]:
@@ -78,7 +92,11 @@ def _earlier(m: dict[str, Any]) -> list[tuple[str, str]]:
 def _personal_data(m: dict[str, Any]) -> list[tuple[str, str]]:
     if not m.get("personal_data"):
         return []
-    text = "Personal data was searched by fixed forms (addresses, numbers, keys); names stay."
+    options = m["corpus"]["recipe"].get("pii") or {}
+    listed = [one for value in options.values() if isinstance(value, list) for one in value]
+    named = bool(set(NAMES).intersection(listed))
+    names = "names by a model that misses some" if named else "names stay"
+    text = f"Personal data was searched by fixed forms (addresses, numbers, keys); {names}."
     return [(text, m["personal_data"]["how"])]
 
 

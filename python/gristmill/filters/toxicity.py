@@ -12,6 +12,7 @@ import json
 from collections.abc import Collection
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,8 @@ from gristmill.stage import Verdict
 from gristmill.text import Texts, as_table, from_kernel
 
 MODEL = Path(__file__).parents[1] / "models" / "toxicity.ftz"
+
+FIGURES = MODEL.with_name("toxicity_figures.json")
 
 NONE, OFFENSIVE, HATEFUL = "none", "offensive", "hateful"
 """The labels: harmless; insults, threats and coarse words; attacks on people for what they are."""
@@ -133,6 +136,12 @@ def toxicity(texts: Texts, threads: int = 1) -> pa.Table:
     ['none', 'offensive']
     """
     return shipped_model().score(texts, threads)
+
+
+def toxicity_figures() -> dict[str, Any]:
+    """What the shipped model is worth on labelled texts, as its card has it."""
+    figures: dict[str, Any] = json.loads(FIGURES.read_text("utf-8"))
+    return figures
 
 
 class ToxicityFilter:
