@@ -11,10 +11,10 @@ RECIPE = """\
 name: small
 sources:
   - {name: web, path: web.jsonl, license: CC-BY-4.0}
-  - {name: notes, path: "notes/*.md", license: MIT}
+  - {name: notes, path: "notes/*.md", license: MIT, skip: [quality]}
 normalize: {}
 language: {keep: [en], min_score: 0.4}
-quality: {rules: [gopher], sources: [web]}
+quality: {rules: [gopher]}
 dedup:
   documents: {}
   near: {threshold: 0.7}

@@ -9,7 +9,8 @@ The flow, and the name of each step::
                ShardStream -> train -> evaluate -> export -> serve
 
 The kernels also work alone: `exact_duplicates`, `near_duplicates`, `Tokenizer`, `quality_signals`,
-`identify_language`, `find_pii`, `scrub_pii`. Importing this package does not import torch.
+`identify_language`, `toxicity`, `find_pii`, `scrub_pii`, `contamination`. Importing this package does
+not import torch.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ __version__ = version("gristmill")
 
 from gristmill.build import build
 from gristmill.corpus import Corpus
+from gristmill.decontaminate import contamination
 from gristmill.dedup import (
     calibrate_near_duplicates,
     exact_duplicate_tokens,
@@ -32,6 +34,7 @@ from gristmill.export import export
 from gristmill.extract import extract_html
 from gristmill.filters.language import identify_language
 from gristmill.filters.quality import quality_signals
+from gristmill.filters.toxicity import toxicity
 from gristmill.pii import find_pii, scrub_pii
 from gristmill.shards.stream import ShardStream
 from gristmill.tokenizer import Tokenizer
@@ -47,6 +50,7 @@ __all__ = [
     "build",
     "calibrate_near_duplicates",
     "compare_tokenizers",
+    "contamination",
     "evaluate",
     "exact_duplicate_tokens",
     "exact_duplicates",
@@ -57,5 +61,6 @@ __all__ = [
     "near_duplicates",
     "quality_signals",
     "scrub_pii",
+    "toxicity",
     "train",
 ]

@@ -9,24 +9,29 @@ from typing_extensions import Buffer
 
 __all__ = [
     "Batches",
+    "BenchmarkItems",
     "BpeEncoder",
     "BpeTrainer",
     "FastText",
     "IndexText",
+    "LanguageModel",
     "Packer",
     "RecordRows",
     "RecordTable",
     "RowReader",
     "SuffixIndex",
+    "TermCounter",
     "WarcDocuments",
     "WarcRecords",
     "Xxh3",
     "count_lines",
+    "count_words",
     "document_hashes",
     "exact_duplicates",
     "exact_duplicates_in_files",
     "find_pii",
     "held_out",
+    "language_words",
     "merges_of_ranks",
     "minhash_signatures",
     "near_duplicates",
@@ -38,6 +43,7 @@ __all__ = [
     "similar_pairs",
     "similarities",
     "similarities_in_files",
+    "toxicity_windows",
     "xxh3_64_each",
     "xxh3_64_hex",
     "xxh3_128_hex",
@@ -101,6 +107,50 @@ class BpeEncoder:
 def merges_of_ranks(tokens: list[bytes | None]) -> tuple[list[tuple[int, int, int]], bool]: ...
 
 # ---- end bpe.rs ----
+
+# ---- cooccurrence.rs ----
+
+@final
+class TermCounter:
+    """Counts terms, and the groups of terms near them, in texts that are given in portions.
+
+    `phrases` are (phrase, term), `groups` the groups of each term, `centers` the terms around which
+    `window` words to each side are looked at.
+    """
+
+    def __new__(
+        cls,
+        phrases: list[tuple[str, int]],
+        groups: list[list[int]],
+        centers: list[int],
+        window: int,
+    ) -> TermCounter: ...
+    def add(self, texts: pa.Table, threads: int) -> None: ...
+    def words(self) -> int: ...
+    def terms(self) -> Batches:
+        """Of each term: occurrences, texts."""
+
+    def cells(self) -> Batches:
+        """One row per center and group, then one per group of whole texts: pairs, texts, squares."""
+
+# ---- decontaminate.rs ----
+
+@final
+class BenchmarkItems:
+    """Items of benchmarks, ready to be looked for."""
+
+    def __new__(
+        cls, parts: Any, n_parts: Sequence[int], ngram: int, coverage: float
+    ) -> BenchmarkItems:
+        """Prepare items; the first `n_parts[0]` of the texts `parts` are the first one."""
+
+    def findable(self) -> list[bool]:
+        """For each item, whether any text can be found to hold it."""
+
+    def find(self, texts: Any, threads: int) -> Batches:
+        """One row per find: document, item, start, end, coverage, n_words, has_ngram, longest."""
+
+# ---- end decontaminate.rs ----
 
 # ---- dedup.rs ----
 
@@ -328,11 +378,24 @@ def permute(n: int, key: int, start: int, count: int, step: int = 1) -> Batches:
 
 # ---- pii.rs ----
 
-def find_pii(texts: Any, entities: list[str], threads: int) -> Batches:
-    """Find personal data: document, start, end (characters), entity, score."""
+def find_pii(
+    texts: Any, entities: list[str], named: list[tuple[int, int, int, str]], threads: int
+) -> Batches:
+    """Find personal data: document, start, end (characters), entity, score.
 
-def scrub_pii(texts: Any, entities: list[str], threads: int) -> Batches:
-    """Mask personal data: text, and a uint32 column of counts per entity."""
+    `named` is what a model found: index of the text, first character, the one behind the last, entity.
+    """
+
+def scrub_pii(
+    texts: Any,
+    mask: list[str],
+    pseudonymise: list[str],
+    count: list[str],
+    key: bytes,
+    named: list[tuple[int, int, int, str]],
+    threads: int,
+) -> Batches:
+    """Mask or pseudonymise personal data: text, and a uint32 column of counts per entity."""
 
 # ---- end pii.rs ----
 
@@ -388,6 +451,7 @@ class RecordRows:
 
 # ---- signals.rs ----
 
+def count_words(texts: Any, words: list[str], apart: bool, threads: int) -> Batches: ...
 def quality_signals(texts: Any, threads: int) -> Batches:
     """Measure the quality signals of every text, as float64 columns."""
 
@@ -460,6 +524,16 @@ class SuffixIndex:
         """The maximal spans of a text that hold `min_tokens` of `tokens`."""
 
 # ---- end suffix_index.rs ----
+
+# ---- toxicity.rs ----
+
+def toxicity_windows(texts: Any, max_words: int, threads: int) -> Batches:
+    """Each text as plain words in windows: document uint32 and words large_string, in order.
+
+    A text has at least one window, empty where it has no words.
+    """
+
+# ---- end toxicity.rs ----
 
 # ---- warc.rs ----
 

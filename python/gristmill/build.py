@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from itertools import groupby, pairwise
+from itertools import chain, groupby, pairwise
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gristmill import __version__, ledger, steps
+from gristmill import __version__, ledger, stages, steps
 from gristmill.cards import write_card
 from gristmill.config import fingerprint
 from gristmill.corpus import Corpus
@@ -168,7 +168,7 @@ def prepare(
         if not what.is_file():
             raise RecipeError(f"{what}: no such file, which the recipe names")
     _refuse_itself(loaded, folder)
-    steps.check_stages(loaded)
+    stages.check_stages(loaded)
     if loaded.tokenizer is not None and loaded.tokenizer.load is None:
         _train(loaded, [], threads=1)  # refuses what cannot be trained, before any work
     for source in loaded.sources:
@@ -186,6 +186,7 @@ def _needed_files(recipe: Recipe) -> Iterator[Path]:
     for path in _paths(recipe.tokenizer) if recipe.tokenizer else ():
         if path is not None:
             yield recipe.folder / path
+    yield from stages.filter_files(recipe)
     substrings = recipe.dedup and recipe.dedup.substrings
     if substrings and substrings.tokenizer is not None:
         yield recipe.folder / substrings.tokenizer
@@ -210,13 +211,15 @@ def _refuse_itself(recipe: Recipe, out: Path) -> None:
 def plan(run: Run) -> list[FilterJob]:
     """Find what there is to read, sources in the order of their names."""
     jobs: list[FilterJob] = []
+    files = tuple(stages.file_digest(path) for path in stages.filter_files(run.recipe))
     with progress("look at the input", unit="sources") as advance:
         for options in sorted(run.recipe.sources, key=lambda source: source.name):
             source = run.given.get(options.name) or steps.open_from(options, run.recipe.folder)
             splits, reader = source.splits(), source.for_reading()
             groups: list[list[Split]] = [splits] if run.limit else [[split] for split in splits]
             jobs += [
-                FilterJob(run.out, run.recipe, reader, tuple(one), run.limit) for one in groups
+                FilterJob(run.out, run.recipe, reader, tuple(one), run.limit, files)
+                for one in groups
             ]
             advance(1)
     has_pages = any(job.reader.format in PAGE_FORMATS for job in jobs)
@@ -225,8 +228,7 @@ def plan(run: Run) -> list[FilterJob]:
             "extract: no source has pages (format html or warc), so it would have no effect; remove "
             "it, or say the format of the source"
         )
-    against = [corpus.key for corpus in steps.earlier_corpora(run.recipe)]
-    run.inputs = fingerprint([*(job.key for job in jobs), *against])
+    run.inputs = fingerprint([*(job.key for job in jobs), *stages.read_besides(run.recipe)])
     return jobs
 
 
@@ -257,13 +259,13 @@ def _refuse_bad(run: Run, bad: dict[str, int]) -> None:
 def deduplicate(run: Run, inputs: list[Record]) -> list[list[Record]]:
     """Let each global stage judge what the one before it left; one list of records a stage."""
     done: list[list[Record]] = []
-    stages = steps.global_stages(run.recipe, threads=run.workers)
+    judges = stages.global_stages(run.recipe, threads=run.workers)
     if n_repeats := later_repeats(steps.documents_of(run.out, inputs).ids()).true_count:
         bad = run.tallies["read"].dropped
         total = bad.get(DUPLICATE_ID, 0) + n_repeats
         _refuse_bad(run, {**bad, DUPLICATE_ID: total})
-        stages = [(UniqueIds(), {}), *stages]
-    for stage, options in stages:
+        judges = [(UniqueIds(), {}), *judges]
+    for stage, options in judges:
         memory = run.recipe.limits.memory
         inputs = [run.take(steps.global_unit(run.out, stage, options, inputs, memory))]
         done.append(inputs)
@@ -363,7 +365,7 @@ def train_tokenizer(run: Run, documents: list[Record]) -> Tokenizer | None:
         _train(run.recipe, texts(), run.workers).save(folder)
         return _files_in(folder), counted
 
-    read = [path and steps.file_digest(run.recipe.folder / path) for path in _paths(options)]
+    read = [path and stages.file_digest(run.recipe.folder / path) for path in _paths(options)]
     keys = [record.key for record in documents]
     run.product("tokenizer", [options.model_dump(exclude={"load", "extend"}), read, keys], work)
     return Tokenizer.load(folder)
@@ -422,7 +424,7 @@ def pack(run: Run, documents: list[Record], tokenizer: Tokenizer | None) -> None
         counts = {"docs_in": n_docs, "bytes_in": n_bytes, "bytes_out": n_bytes}
         return [folder / name for name in names], counts
 
-    tokens = steps.file_digest(run.out / "tokenizer" / "tokenizer.json")
+    tokens = stages.file_digest(run.out / "tokenizer" / "tokenizer.json")
     keys = [record.key for record in documents]
     run.product("pack", [run.recipe.fingerprint(), options.model_dump(), tokens, keys], work)
 
@@ -445,7 +447,7 @@ def index(run: Run, documents: list[Record]) -> None:
 
 def finish(run: Run) -> None:
     """Write `run.json`, and remove what no longer belongs to this corpus."""
-    order = [name for name in steps.STAGE_ORDER if name in run.tallies]
+    order = [name for name in stages.STAGE_ORDER if name in run.tallies]
     write_json(
         run.out / "run.json",
         {
@@ -459,10 +461,11 @@ def finish(run: Run) -> None:
             "files": dict(sorted(run.files.items())),
         },
     )
-    for folder in ("documents", "ledger", "tokenizer", "shards", "index"):
-        for path in (run.out / folder).rglob("*"):
-            if path.is_file() and str(path.relative_to(run.out)) not in run.files:
-                path.unlink()
+    folders = ("documents", "ledger", "tokenizer", "shards", "index")
+    there = (path for folder in folders for path in (run.out / folder).rglob("*"))
+    for path in chain(there, run.out.glob("*.parquet")):
+        if path.is_file() and str(path.relative_to(run.out)) not in run.files:
+            path.unlink()
     Units(run.out).forget_all_but(run.used)
 
 

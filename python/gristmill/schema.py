@@ -59,6 +59,7 @@ SIGNALS: tuple[pa.Field, ...] = tuple(
         "fineweb_short_line_ratio",
         "fineweb_char_dup_ratio",
         "fineweb_list_ratio",
+        "gibberish_score",
     )
 )
 """The quality signals by their published names, in the order `quality_signals` gives them.
@@ -66,7 +67,8 @@ SIGNALS: tuple[pa.Field, ...] = tuple(
 Shares are of words, lines, paragraphs or characters of the text, 0 to 1 (``gopher_hash_ratio``,
 ``gopher_ellipsis_ratio`` and ``fineweb_list_ratio`` count symbols and newlines per word);
 ``gopher_word_count``, ``gopher_stop_words`` and ``c4_sentence_count`` are counts;
-``gopher_mean_word_length`` is in characters; ``c4_lorem_ipsum`` and ``c4_curly_bracket`` are 0 or 1.
+``gopher_mean_word_length`` is in characters; ``c4_lorem_ipsum`` and ``c4_curly_bracket`` are 0 or 1;
+``gibberish_score`` goes from 0 for prose to 1.
 Null in the ledger for a document that was not measured.
 """
 

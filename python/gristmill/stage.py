@@ -10,7 +10,7 @@ none has to hold it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import pyarrow as pa
 
@@ -66,6 +66,21 @@ class Judge(Stage, Protocol):
         Raises:
             IntegrityError: What is left is not what the stage promises.
         """
+        ...
+
+
+@runtime_checkable
+class Reporter(Protocol):
+    """A judge that leaves a table of what it found in the corpus directory.
+
+    Attributes:
+        report_name: The name of the Parquet file there.
+    """
+
+    report_name: str
+
+    def report(self) -> pa.Table:
+        """The rows, when all documents are judged."""
         ...
 
 

@@ -1,6 +1,6 @@
 """The units of a build: each takes files, lets stages judge the documents in them, leaves files.
 
-Which stages a recipe asks for is decided here, and what a unit's key depends on. `build` puts the
+What a unit's key depends on is decided here, which stages there are in `stages`. `build` puts the
 units in order.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,163 +17,26 @@ import pyarrow.compute as pc
 
 from gristmill import __version__
 from gristmill.config import fingerprint
-from gristmill.corpus import Corpus
-from gristmill.dedup import EarlierCorpus, ExactDocuments, ExactSubstrings, NearDuplicates
 from gristmill.documents import Documents
-from gristmill.errors import FormatError, IntegrityError, RecipeError
-from gristmill.extract import Extract
-from gristmill.filters.language import LanguageFilter
-from gristmill.filters.quality import QualityFilter
 from gristmill.ledger import FINDINGS, Tally, apply, first_findings, overlay, text_bytes
-from gristmill.licenses import LicenseGate
-from gristmill.normalize import Normalize
-from gristmill.pii import Scrub
 from gristmill.progress import progress
-from gristmill.recipe import NearOptions, Recipe, SourceOptions
+from gristmill.recipe import Recipe, SourceOptions
 from gristmill.room import Room, peak_rss_bytes
-from gristmill.sampling import Sample
 from gristmill.schema import DOCUMENT, LEDGER
-from gristmill.sources import PAGE_FORMATS, Batch, Source, Split, open_source
-from gristmill.stage import GlobalStage, Stage, Verdict, keep_all
+from gristmill.sources import Batch, Source, Split, open_source
+from gristmill.stage import GlobalStage, Reporter, Stage
+from gristmill.stages import STREAMING, scrub, streaming_stages
 from gristmill.tables import ArrowFiles, arrow_writer, write_arrow, write_parquet
-from gristmill.units import Record, Units, digest, spill_folder
+from gristmill.units import Record, Units, spill_folder
 
-UNIT_FORMAT = 3
+UNIT_FORMAT = 4
 """Raised when a unit's files change their meaning, so that older ones are not taken up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """Stands for a stage that does not concern a source; counts its documents and keeps them."""
-
-    name: str
-
-    def judge(self, docs: pa.Table) -> Verdict:
-        """Keep every document."""
-        return Verdict(reason=keep_all(len(docs)))
-
-
-STAGE_ORDER = (
-    "read",
-    "sample",
-    "licenses",
-    "extract",
-    "normalize",
-    "language",
-    "quality",
-    "toxicity",
-    "unique_ids",
-    "exact_documents",
-    "near_duplicates",
-    "exact_substrings",
-    "decontaminate",
-    "pii",
-    "ledger",
-    "tokenizer",
-    "pack",
-    "index",
-)
-"""The order of all stages and products, whichever of them a recipe has."""
-
-STREAMING = ("licenses", "extract", "normalize", "language", "quality")
-"""The keys of a recipe that say how documents are judged as they are read."""
-
-
-def check_stages(recipe: Recipe) -> None:
-    """Construct every stage once, so that options a stage refuses stop the build before work."""
-    for source in recipe.sources:
-        streaming_stages(recipe, source.name, source.format or "")
-    global_stages(recipe, threads=1)
-    if recipe.pii is not None:
-        Scrub(mask=tuple(recipe.pii.mask))
-
-
-def file_digest(path: Path) -> str:
-    """Hash of a file that a unit depends on."""
-    return digest(path).xxh3
 
 
 def open_from(options: SourceOptions, folder: Path) -> Source:
     """Open a source of a recipe whose paths start in `folder`."""
-    what_for = {"weight", "languages"}
+    what_for = {"weight", "languages", "skip"}
     return open_source(base=folder, **options.model_dump(exclude_none=True, exclude=what_for))
-
-
-def streaming_stages(recipe: Recipe, source: str, format: str) -> list[Stage]:
-    """The stages that judge a batch alone, for the documents of one source, in order.
-
-    A stage that does not concern this source, but another one, is there too and keeps everything.
-    """
-    options, stages = recipe.source(source), list[Stage]()
-    if any(one.weight < 1 for one in recipe.sources):
-        stages.append(Sample(options.weight, recipe.seed))
-    if recipe.licenses is not None:
-        stages.append(LicenseGate(**recipe.licenses.model_dump()))
-    if recipe.extract is not None:
-        extract = Extract(**recipe.extract.model_dump())
-        stages.append(extract if format in PAGE_FORMATS else Pass(extract.name))
-    if recipe.normalize is not None:
-        stages.append(Normalize(**recipe.normalize.model_dump()))
-    if (language := recipe.language) is not None:
-        judge = LanguageFilter(language.keep, language.min_score, hints=options.languages or ())
-        stages.append(judge if recipe.judges("language", source) else Pass(judge.name))
-    if (quality := recipe.quality) is not None:
-        rules = QualityFilter(rules=tuple(quality.rules))
-        stages.append(rules if recipe.judges("quality", source) else Pass(rules.name))
-    return stages
-
-
-def global_stages(recipe: Recipe, threads: int) -> list[tuple[GlobalStage, dict[str, Any]]]:
-    """The stages that need the whole set, in order, each with the options its key depends on."""
-    if recipe.dedup is None:
-        return []
-    stages: list[tuple[GlobalStage, dict[str, Any]]] = []
-    if recipe.dedup.documents is not None:
-        stages.append((ExactDocuments(), {}))
-    if (near := recipe.dedup.near) is not None:
-        stages.append(_near_duplicates(recipe, near, threads))
-    if (substrings := recipe.dedup.substrings) is not None:
-        options = substrings.model_dump(exclude_none=True)
-        result = {key: value for key, value in options.items() if key != "engine"}
-        if substrings.tokenizer is not None:
-            options["tokenizer"] = recipe.folder / substrings.tokenizer
-            result["tokenizer"] = file_digest(options["tokenizer"])
-        stages.append((ExactSubstrings(**options, threads=threads), result))
-    return stages
-
-
-def _near_duplicates(
-    recipe: Recipe, near: NearOptions, threads: int
-) -> tuple[GlobalStage, dict[str, Any]]:
-    against = earlier_corpora(recipe)
-    choice = near.model_dump(include={"keep", "quality_key"}, exclude_none=True)
-    minhash = near.minhash(recipe.seed)
-    stage = NearDuplicates(minhash=minhash, against=against, threads=threads, **choice)
-    return stage, {**asdict(minhash), **choice, "against": [corpus.key for corpus in against]}
-
-
-def earlier_corpora(recipe: Recipe) -> tuple[EarlierCorpus, ...]:
-    """The corpora that `dedup.near.against` names; where two have one name, the second is ``-2``.
-
-    Raises:
-        RecipeError: One is no finished corpus, has no documents, or is there twice.
-        IntegrityError: One is damaged.
-    """
-    near = recipe.dedup and recipe.dedup.near
-    found: dict[str, EarlierCorpus] = {}
-    for given in (near and near.against) or []:
-        path = (recipe.folder / given).resolve()
-        if path in [corpus.path for corpus in found.values()]:
-            raise RecipeError(f"dedup.near.against: {given} is there twice; remove one")
-        name, number = path.name or "corpus", 1
-        while name in found:
-            number += 1
-            name = f"{path.name}-{number}"
-        try:
-            found[name] = EarlierCorpus.of(path, Corpus.open(path).run, name)
-        except (RecipeError, FormatError, IntegrityError) as error:
-            raise type(error)(f"dedup.near.against takes finished corpora: {error}") from None
-    return tuple(found.values())
 
 
 def key_of(step: str, *parts: Any) -> str:
@@ -190,6 +53,8 @@ class FilterJob:
     reader: Source
     splits: tuple[Split, ...]
     limit: int | None
+    filter_files: tuple[str, ...] = ()
+    """Digests of the files that its filters read."""
 
     @property
     def key(self) -> str:
@@ -205,6 +70,7 @@ class FilterJob:
             [split.key for split in self.splits],
             self.limit,
             stages,
+            self.filter_files,
         )
 
 
@@ -339,9 +205,14 @@ def global_unit(
             judge = stage.survey(docs, Room(folder, memory))
             tally = _judge_batches(judge, docs, docs_path, findings_path)
             tally.noted = judge.finish(Documents([docs_path]))
+        paths = [docs_path, findings_path]
+        if isinstance(judge, Reporter):
+            paths.append(root / judge.report_name)
+            table = judge.report()
+            write_parquet(paths[-1], [table], table.schema)
         tally.seconds = time.monotonic() - started
         tally.peak_rss_bytes = peak_rss_bytes()
-        return [docs_path, findings_path], {"stages": [tally.as_dict()]}
+        return paths, {"stages": [tally.as_dict()]}
 
     return Units(root).do(key, work)
 
@@ -376,7 +247,8 @@ class WriteJob:
     @property
     def key(self) -> str:
         """The unit's key."""
-        pii = self.recipe.canonical().get("pii")
+        stage = scrub(self.recipe)
+        pii = stage and [self.recipe.canonical()["pii"], stage.names_in, stage.key_fingerprint]
         return key_of(
             "write", pii, [one.key for one in self.inputs], self.part, self.start, self.stop
         )
@@ -391,8 +263,9 @@ def _write(job: WriteJob) -> tuple[list[Path], dict[str, Any]]:
     docs = documents_of(job.root, job.inputs).slice(job.start, job.stop - job.start)
     findings = first_findings(len(docs), text_bytes(docs))
     tallies = []
-    if job.recipe.pii is not None:
-        docs, findings, tally = apply(Scrub(mask=tuple(job.recipe.pii.mask)), docs)
+    if (stage := scrub(job.recipe)) is not None:
+        docs, findings, tally = apply(stage, docs)
+        tally.noted = {"key": stage.key_fingerprint} if stage.pseudonymise else {}
         tallies.append(tally.as_dict())
     part = job.root / f"documents/part-{job.part:05}.parquet"
     write_parquet(part, [docs], DOCUMENT)

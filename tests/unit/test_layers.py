@@ -16,7 +16,7 @@ LAYERS = [
     "_core __init__",
     "sources datatrove sampling unique_ids extract normalize dedup decontaminate pii licenses "
     "tokenizer packing filters shards engines",
-    "ledger steps recipe init build corpus cards trace inspection verify",
+    "ledger stages steps recipe init build corpus cards classifier trace inspection verify",
     "train finetune evaluate export",
     "cli serve demo __main__",
 ]

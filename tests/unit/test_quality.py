@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from datatrove.data import Document
+from datatrove.pipeline.filters.c4_filters import C4BadWordsFilter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import naive_gibberish
 from gristmill import schema
 from gristmill.errors import RecipeError
-from gristmill.filters.quality import RULE_SETS, QualityFilter, quality_signals
+from gristmill.filters.quality import PUBLISHED, RULE_SETS, QualityFilter, quality_signals
 from gristmill.filters.rule import Rule, first_broken
 
 WORDS = ["the", "and", "have", "river", "garden", "mountain", "été", "javascript", "lorem ipsum"]
@@ -146,6 +152,7 @@ def twin(text: str) -> dict[str, float]:
         found
         | c4(text)
         | {
+            "gibberish_score": naive_gibberish.score(text),
             "fineweb_line_punct_ratio": share(
                 sum(line.endswith((".", "!")) for line in filled), len(filled)
             ),
@@ -164,7 +171,7 @@ def test_signals_equal_the_twin(texts: list[str]) -> None:
         expected = twin(text)
         assert set(expected) == {field.name for field in schema.SIGNALS}
         for name, value in expected.items():
-            assert row[name] == pytest.approx(value, rel=1e-6), (name, text)
+            assert row[name] == pytest.approx(value, rel=1e-6, abs=1e-7), (name, text)
 
 
 @settings(deadline=None)
@@ -181,7 +188,7 @@ def test_the_columns_are_the_signals_of_the_ledger_and_three_decisions() -> None
     names = [field.name for field in schema.SIGNALS]
     assert table.column_names == [*names, "keep_gopher", "keep_c4", "keep_fineweb"]
     assert all(table.schema.field(name).type == pa.float32() for name in names)
-    assert all(table.schema.field(f"keep_{name}").type == pa.bool_() for name in RULE_SETS)
+    assert all(table.schema.field(f"keep_{name}").type == pa.bool_() for name in PUBLISHED)
     assert all(schema.LEDGER.field(name).nullable for name in names)
 
 
@@ -275,3 +282,147 @@ def test_rule_sets_that_do_not_exist_are_refused(rules: list[str]) -> None:
 def test_zero_threads_are_refused() -> None:
     with pytest.raises(ValueError, match="threads = 0"):
         quality_signals(["a"], threads=0)
+
+
+def test_a_threshold_of_the_recipe_replaces_the_published_one() -> None:
+    thresholds = {"gopher_word_count": [5, 40], "gopher_top_2_gram_char_frac": 0.9}
+    thresholds |= {f"gopher_top_{n}_gram_char_frac": 0.9 for n in (3, 4)}
+    docs = documents([PROSE, "The river ran to the sea and back."])
+    verdict = QualityFilter(["gopher"], thresholds).judge(docs)
+    assert verdict.reason.to_pylist() == ["gopher_word_count", None]
+    assert verdict.detail[0].as_py().endswith("(threshold 40)")
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "message"),
+    [
+        ({"gopher_word_cout": [1, 2]}, "did you mean 'gopher_word_count'"),
+        ({"zebra": 1}, "has no signal 'zebra'; known: gopher_word_count"),
+        ({"gibberish_score": 0.5}, "quality.rules has no gibberish"),
+        ({"gopher_word_count": [9, 3]}, "no value is at least 9 and at most 3"),
+        ({"gopher_word_count": 50}, r"a number or two, smallest and largest, e.g. \[50, 100000\]"),
+        ({"gopher_word_count": [1, 2, 3]}, "a number or two"),
+        ({"gopher_word_count": [0, float("inf")]}, "could drop no document"),
+        ({"fineweb_char_dup_ratio": 1}, r"could drop no document: it is from 0 to 1.*say tag"),
+        ({"fineweb_char_dup_ratio": -0.1}, "would drop every document"),
+        ({"gopher_stop_words": 9}, "would drop every document: it is from 0 to 8"),
+        ({"fineweb_char_dup_ratio": float("nan")}, "a number or two"),
+        ({"fineweb_char_dup_ratio": "0.2"}, "a number or two"),
+        ({"fineweb_char_dup_ratio": True}, "a number or two"),
+    ],
+)
+def test_thresholds_without_sense_are_refused(thresholds: dict[str, Any], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        QualityFilter(thresholds=thresholds)
+
+
+def test_every_published_threshold_would_be_accepted_from_a_recipe() -> None:
+    for rule_set in RULE_SETS.values():
+        for rule in rule_set.rules():
+            assert rule.at([max(rule.low, -1), min(rule.high, 1e9)]).signal == rule.signal
+
+
+SHORT_AND_SYMBOLS = "# # # the river and the garden"
+
+
+def test_a_tagged_rule_is_noted_and_hides_no_later_one() -> None:
+    docs = documents([PROSE, SHORT_AND_SYMBOLS, ""])
+    dropped = QualityFilter(["gopher"]).judge(docs)
+    tagged = QualityFilter(["gopher"], tag=["gopher_word_count"]).judge(docs)
+    assert dropped.reason.to_pylist()[1] == "gopher_word_count"
+    assert dropped.tags is None
+    assert tagged.reason.to_pylist()[1] == "gopher_hash_ratio"
+    assert tagged.tags.to_pylist() == [[], ["gopher_word_count"], ["gopher_word_count"]]
+
+
+@pytest.mark.parametrize("tag", [["quality"], ["gopher", "c4", "fineweb"], "quality"])
+def test_tagging_all_drops_nothing_and_names_every_broken_rule(tag: list[str] | str) -> None:
+    docs = documents([*GOLDEN, SHORT_AND_SYMBOLS])
+    verdict = QualityFilter(tag=tag).judge(docs)
+    assert verdict.reason.null_count == docs.num_rows
+    assert verdict.tags.type == pa.list_(pa.string())
+    signals = {name: values.to_numpy() for name, values in verdict.columns.items()}
+    rules = [rule for rule_set in PUBLISHED.values() for rule in rule_set.rules()]
+    for row, tags in enumerate(verdict.tags.to_pylist()):
+        broken = [rule.signal for rule in rules if rule.broken(signals[rule.signal])[row]]
+        assert tags == broken
+    first = [tags[0] if tags else None for tags in verdict.tags.to_pylist()]
+    assert first == QualityFilter().judge(docs).reason.to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("tag", "message"),
+    [
+        (["gopher_word"], "did you mean 'gopher_word_count'"),
+        (["fineweb"], "quality.rules has no fineweb"),
+        (["fineweb_list_ratio"], "quality.rules has no fineweb"),
+        (["c4_bad_words"], "has no signal 'c4_bad_words'"),
+    ],
+)
+def test_tags_for_no_rule_are_refused(tag: list[str], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        QualityFilter(["gopher", "c4"], tag=tag)
+
+
+@pytest.fixture
+def bad_words(tmp_path: Path) -> Path:
+    path = tmp_path / "words.txt"
+    path.write_text("zounds\n\n  gad sooks \nc++\n", encoding="utf-8")
+    return path
+
+
+BAD = ["Zounds, it rains.", "zoundsy", "(GAD SOOKS)", "ok", "we like c++", ""]
+
+
+def test_bad_words_are_found_as_datatrove_finds_them(bad_words: Path) -> None:
+    theirs = C4BadWordsFilter()
+    listed = "|".join(re.escape(word) for word in ("zounds", "gad sooks", "c++"))
+    theirs._badwords_regex["en"] = re.compile(rf"(?:\W|^)({listed})(?:\W|$)")
+    kept = [theirs.filter(Document(text=text, id="")) is True for text in BAD]
+    thresholds = {"c4_sentence_count": 1}
+    verdict = QualityFilter(["c4"], thresholds, tag=["c4"], bad_words=bad_words).judge(
+        documents(BAD)
+    )
+    assert [("c4_bad_words" not in tags) for tags in verdict.tags.to_pylist()] == kept
+    assert verdict.reason.null_count == len(BAD)
+
+
+def test_a_bad_word_drops_behind_the_other_rules_of_c4(bad_words: Path) -> None:
+    verdict = QualityFilter(["c4", "fineweb"], bad_words=bad_words).judge(
+        documents([PROSE + "Zounds! Said he.\n", PROSE, "zounds"])
+    )
+    assert verdict.reason.to_pylist() == ["c4_bad_words", None, "c4_sentence_count"]
+    assert verdict.detail[0].as_py() == "1 (threshold 0)"
+
+
+def test_a_share_of_the_documents_with_a_bad_word_stays_whatever_the_batch(bad_words: Path) -> None:
+    docs = documents([f"{PROSE} Zounds number {n}!" for n in range(400)])
+    stage = QualityFilter(["c4"], bad_words=bad_words, keep_fraction=0.25)
+    whole = stage.judge(docs).reason
+    halves = [stage.judge(docs.slice(at, 200)).reason.to_pylist() for at in (0, 200)]
+    assert 60 < whole.null_count < 140
+    assert whole.to_pylist() == halves[0] + halves[1]
+
+
+def test_the_words_of_c4_come_from_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [f"{PROSE} What a load of bullshit!", PROSE]
+    verdict = QualityFilter(["c4"], bad_words="c4").judge(documents(texts))
+    assert verdict.reason.to_pylist() == ["c4_bad_words", None]
+    monkeypatch.setitem(sys.modules, "leoprofanity", None)
+    with pytest.raises(RecipeError, match=r"pip install 'gristmill\[badwords\]'"):
+        QualityFilter(bad_words="c4")
+
+
+def test_lists_of_bad_words_without_use_are_refused(bad_words: Path, tmp_path: Path) -> None:
+    empty, latin = tmp_path / "empty.txt", tmp_path / "latin.txt"
+    empty.write_text("\n \n")
+    latin.write_bytes("fou\xe9".encode("latin-1"))
+    for path, message in ((empty, "no word"), (latin, "not UTF-8"), (tmp_path, "directory")):
+        with pytest.raises(RecipeError, match=message):
+            QualityFilter(bad_words=path)
+    with pytest.raises(RecipeError, match="belongs to the rule set c4"):
+        QualityFilter(["gopher"], bad_words=bad_words)
+    with pytest.raises(RecipeError, match="has no effect without"):
+        QualityFilter(keep_fraction=0.1)
+    with pytest.raises(RecipeError, match="1 excluded"):
+        QualityFilter(bad_words=bad_words, keep_fraction=1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -31,7 +33,7 @@ def recipe(tmp_path_factory):
         "name": "mixed",
         "sources": [{"name": "mixed", "path": str(folder / "mixed.jsonl")}],
         "licenses": {"allow": ["MIT"]},
-        "language": {"keep": ["en"], "min_score": 0.5},
+        "language": {"keep": ["en"], "min_score": 0.6},
         "quality": {"rules": ["gopher"]},
     }
 
@@ -87,6 +89,66 @@ def test_licenses_are_counted_with_their_fates(corpus):
     assert counted["MIT"]["kept"] == (ledger["fate"] == "kept").sum()
 
 
+def test_the_examples_are_the_documents_nearest_to_the_threshold(corpus):
+    given = {row["id"]: row["text"] for row in corpus.documents().collect().to_dicts()}
+    ledger = corpus.ledger().collect()
+    found = drop_rates(corpus.path, texts=True)["thresholds"]
+    assert any(len(row["examples"]) == 2 for row in found)
+    for row in (one for one in found if one["stage"] == "quality"):
+        values = ledger.drop_nulls(row["signal"]).select("id", row["signal"]).rows()
+        sign = 1 if row["side"] == "high" else -1
+        limit = float(np.float32(row["threshold"]))
+        for one in row["examples"]:
+            side = [abs(value - row["threshold"]) for _, value in values
+                    if (sign * value > sign * limit) == one["breaks"]]  # fmt: skip
+            assert abs(one["value"] - row["threshold"]) == min(side)
+            assert 0 < len(one["text"]) <= 60
+            if one["id"] in given:
+                assert " ".join(given[one["id"]].split()).startswith(one["text"])
+
+
+def test_examples_of_sources_that_are_gone_have_no_text(recipe, tmp_path):
+    path = tmp_path / "gone.jsonl"
+    path.write_text(Path(recipe["sources"][0]["path"]).read_text())
+    built = build(recipe | {"sources": [{"name": "gone", "path": str(path)}]}, tmp_path / "out")
+    path.unlink()
+    found = drop_rates(built.path, texts=True)["thresholds"]
+    ledger = dict(built.ledger().select("id", "fate").collect().iter_rows())
+    examples = [one for row in found for one in row["examples"]]
+    assert {ledger[one["id"]] for one in examples} == {"kept", "dropped"}
+    for one in examples:
+        assert (one["text"] is None) == (ledger[one["id"]] == "dropped")
+
+
+def test_scores_of_other_stages_have_rows_when_the_recipe_asks_for_them(corpus, tmp_path):
+    """The ledger and the recipe of a corpus that was judged so, made by hand."""
+    shutil.copytree(corpus.path, tmp_path / "c")
+    path = next((tmp_path / "c" / "ledger").glob("*.parquet"))
+    n_docs = pl.read_parquet(path).height
+    scores = pl.Series("toxicity_score", np.linspace(0, 1, n_docs), pl.Float32)
+    counts = pl.Series("pii_count", np.arange(n_docs) % 3, pl.UInt32)
+    pl.read_parquet(path).with_columns(scores, counts).write_parquet(path)
+    run = json.loads((tmp_path / "c" / "run.json").read_text())
+    run["recipe"] |= {"toxicity": {"max_score": 0.5}, "pii": {"mask": ["email"]}}
+    (tmp_path / "c" / "run.json").write_text(json.dumps(run))
+    found = {row["signal"]: row for row in drop_rates(tmp_path / "c")["thresholds"]}
+    toxic = next(r for r in found["toxicity_score"]["rates"] if r["value"] == 0.5)
+    assert toxic["documents"] == int((scores > 0.5).sum())
+    (personal,) = found["pii_count"]["rates"]
+    assert personal["documents"] == int((counts > 0).sum())
+    assert [one["value"] for one in found["pii_count"]["examples"]] == [1, 0]
+
+
+def test_thresholds_of_the_recipe_are_those_shown(recipe, tmp_path):
+    """As `run.json` has them; the recipe's own key comes with its option."""
+    built = build(recipe, tmp_path / "out")
+    run = json.loads((built.path / "run.json").read_text())
+    run["recipe"]["quality"] |= {"thresholds": {"gopher_word_count": [7, 200]}}
+    (built.path / "run.json").write_text(json.dumps(run))
+    found = drop_rates(built.path)["thresholds"]
+    assert [r["threshold"] for r in found if r["signal"] == "gopher_word_count"] == [7, 200]
+
+
 def test_a_corpus_without_such_stages_has_no_thresholds(tmp_path, recipe):
     plain = {key: recipe[key] for key in ("name", "sources")}
     rates = drop_rates(build(plain, tmp_path).path)
@@ -100,6 +162,7 @@ def test_a_limited_build_ends_with_the_table(gristmill, tmp_path, recipe):
     code, out, _ = gristmill("build", path, "--out", tmp_path / "out", "--limit", 20)
     assert code == 0
     assert "what other thresholds would drop" in out
+    assert "nearest to each threshold" in out
     code, out, _ = gristmill("build", path, "--out", tmp_path / "out", "--limit", 20, "--json")
     assert json.loads(out)["drop_rates"]["documents"] == 20
     code, out, _ = gristmill("inspect", tmp_path / "out", "--thresholds")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gristmill.cards.bias_exhibits import groups_named
 from gristmill.cards.facts import rows, share, value
 from gristmill.cards.wording import bytes_, count, listed, number, percent, plural, words
 from gristmill.dedup.earlier import REASON as OF_EARLIER
@@ -238,10 +239,9 @@ def _composition_self_contained(m: Measured) -> Evidence:
 
 @_answers("composition.offensive")
 def _composition_offensive(m: Measured) -> Evidence | None:
-    found = [row for row in rows(m, "signals") if row["signal"] == "toxicity_score"]
-    if not found:
+    row = next((row for row in rows(m, "signals") if row["signal"] == "toxicity_score"), None)
+    if row is None:
         return None
-    row = found[0]
     text = (
         f"A toxicity classifier read {plural(row['measured'], 'document')}. Among the kept ones "
         f"the median score is {number(row['p50'])}, 95 % are below {number(row['p95'])}, and the "
@@ -268,14 +268,14 @@ def _composition_people(m: Measured) -> Evidence | None:
 
 @_answers("composition.subpopulations")
 def _composition_subpopulations(m: Measured) -> Evidence | None:
-    found = [row for row in rows(m, "languages") if row["documents"]]
-    if not found:
-        return None
-    text = (
-        "No column identifies a group of people. The only grouping measured is the language of the "
-        f"text: {_names(m, 'languages', 'language')}."
-    )
-    return Evidence(text, ("ledger/part-*.parquet: language", "documents/part-*.parquet: columns"))
+    text, how = "No column identifies a group of people.", ["documents/part-*.parquet: columns"]
+    if named := groups_named(rows(m, "bias", "identity")):
+        text += f" Among the documents judged, by words for such groups: {named}."
+        how.append(m["bias"]["identity"]["how"])
+    if languages := _names(m, "languages", "language"):
+        text += f" By language of the text: {languages}."
+        how.append(m["languages"]["how"])
+    return Evidence(text, tuple(how)) if len(how) > 1 else None
 
 
 @_answers("composition.identifiable")
@@ -315,7 +315,7 @@ def _composition_sensitive(m: Measured) -> Evidence | None:
         else "No financial or secret data of fixed form was found (cards, bank accounts, national "
         "ids, keys)."
     )
-    text += " Health, beliefs or origin in running text were not searched for."
+    text += " Health, beliefs or origin of persons in running text were not searched for."
     return Evidence(text, (found["how"],))
 
 

@@ -36,6 +36,7 @@ class Exhibit:
         table: The numbers.
         strips: A small drawing per table row, if there are.
         open: Show the table at once: it is the exhibit.
+        limits: What the method cannot tell.
     """
 
     key: str
@@ -47,6 +48,7 @@ class Exhibit:
     table: Table
     strips: Sequence[str] = ()
     open: bool = False
+    limits: str = ""
 
 
 def table_of(columns: str, data: Sequence[Sequence[str]], numeric_from: int = 1) -> Table:

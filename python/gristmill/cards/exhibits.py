@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gristmill.cards import figures
+from gristmill.cards import bias_exhibits, figures
 from gristmill.cards.exhibit import TABLE_ROWS, Exhibit, Table, table_of
 from gristmill.cards.facts import Row, rows, value
 from gristmill.cards.figures import Bar, Step
@@ -46,7 +46,7 @@ def exhibits(m: Measured) -> list[Exhibit]:
         _domains,
     )
     found = (build(m) for build in builders)
-    return [exhibit for exhibit in found if exhibit is not None]
+    return [exhibit for exhibit in found if exhibit is not None] + bias_exhibits.exhibits(m)
 
 
 def _flow(m: Measured) -> Exhibit | None:

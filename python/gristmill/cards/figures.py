@@ -183,6 +183,74 @@ def histogram(
     return figure
 
 
+@dataclass(frozen=True, slots=True)
+class Dots:
+    """A row of a dot plot: per series a value between its bounds."""
+
+    label: str
+    values: Sequence[tuple[float, float, float]]
+    note: str
+
+
+def dots(
+    name: str,
+    title: str,
+    description: str,
+    data: Sequence[Dots],
+    scale: Sequence[tuple[float, str]],
+    series: Sequence[str] = (),
+    usual: float | None = None,
+) -> Figure:
+    """Values with their intervals over a scale, given as (place, label) of its ticks.
+
+    Args:
+        name: As of `Figure`, like the next two.
+        title: The same.
+        description: The same.
+        data: The rows, from above.
+        scale: Ticks from left to right; what lies beyond the outer ones is drawn at them.
+        series: Names of the values, where a row has several; each has a color and a shape.
+        usual: A value to draw a line at.
+    """
+    widest = max((len(clip(row.label)) for row in data), default=0)
+    left, room, top = min(24 + 7.4 * widest, 250), 330, 30 if series else 6
+    row_height = 26 if len(series) < 2 else 12 + 9 * len(series)
+    figure = Figure(name, title, description, height=top + max(len(data), 1) * row_height + 28)
+    bottom = figure.height - 24
+    (first, _), (last, _) = scale[0], scale[-1]
+
+    def x(value: float) -> float:
+        return left + room * (min(max(value, first), last) - first) / (last - first)
+
+    for place, label in scale:
+        figure.line(x(place), top, x(place), bottom)
+        figure.text(x(place), bottom + 18, label, "soft mid")
+    if usual is not None:
+        figure.line(x(usual), top, x(usual), bottom, "node")
+    for at, named in enumerate(series):
+        _mark(figure, left + 110 * at + 6, 12, at)
+        figure.text(left + 110 * at + 18, 16.5, named)
+    for at, row in enumerate(data):
+        middle = top + (at + 0.5) * row_height
+        figure.text(left - 12, middle + 4.5, clip(row.label), "end")
+        figure.text(left + room + 18, middle + 4.5, row.note, "soft")
+        for which, (value, low, high) in enumerate(row.values):
+            y = middle + 9 * (which - (len(row.values) - 1) / 2)
+            figure.box(x(low), y - 1, max(x(high) - x(low), 1), 2, f"c{which + 1} fade")
+            _mark(figure, x(value), y, which)
+    return figure
+
+
+def _mark(figure: Figure, x: float, y: float, series: int) -> None:
+    """A disk, a square or a diamond at (x, y), so that colors need not be told apart."""
+    shapes = (
+        f"M{_px(x - 4)} {_px(y)}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z",
+        f"M{_px(x - 3.5)} {_px(y - 3.5)}h7v7h-7z",
+        f"M{_px(x)} {_px(y - 5)}l5 5l-5 5l-5 -5z",
+    )
+    figure.path(shapes[series % len(shapes)], f"c{series + 1}")
+
+
 def ticks(largest: float) -> list[float]:
     """Two to five round numbers from 0 to `largest`.
 

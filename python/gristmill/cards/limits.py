@@ -16,7 +16,7 @@ DOMINANT = 0.5
 def known_limits(m: dict[str, Any]) -> list[Evidence]:
     """The limits that the measured data shows, each with the place that shows it."""
     found = [*_licenses(m), *_dominance(m), *_stages(m), *_earlier(m)]
-    found += [*_personal_data(m), *_dates(m)]
+    found += [*_personal_data(m), *_dates(m), *_bias(m)]
     return [Evidence(text, (how,)) for text, how in found]
 
 
@@ -88,3 +88,18 @@ def _dates(m: dict[str, Any]) -> list[tuple[str, str]]:
     if part <= DOMINANT:
         return []
     return [(f"{percent(part)} of documents carry no date.", "documents/part-*.parquet: created")]
+
+
+def _bias(m: dict[str, Any]) -> list[tuple[str, str]]:
+    bias = m.get("bias")
+    if not bias:
+        return []
+    how = f"documents/part-*.parquet: text; lists: {bias['lists']['file']}"
+    part = percent(value(bias, "share_documents"))
+    text = (
+        f"Bias was looked for by counting words of lists in the language {bias['language']}, in "
+        f"{part} of the documents; other languages, names of persons, images and every dialect but "
+        "spelling were not looked at. What is frequent here is not therefore harmful, and what is "
+        "rare not harmless."
+    )
+    return [(text, how)]

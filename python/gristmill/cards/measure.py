@@ -17,6 +17,8 @@ import polars as pl
 import pyarrow as pa
 
 from gristmill.cards import groups, losses
+from gristmill.cards.bias import measure_bias
+from gristmill.cards.bias_terms import terms_of
 from gristmill.cards.facts import Row, fact, table
 from gristmill.cards.frames import Frames, read_frames
 from gristmill.cards.tokens import Tokens, measure_tokenizer, read_tokens, split_table
@@ -77,6 +79,7 @@ def _measure(corpus: Path, run: dict[str, Any]) -> dict[str, Any]:
         "cuts": losses.cuts(frames),
         "personal_data": losses.personal_data(frames),
         "signals": losses.signals(frames),
+        "bias": measure_bias(corpus, frames, terms_of(corpus)),
         "tokenizer": measure_tokenizer(corpus, frames.documents),
         "missing": _missing(frames),
         "index": fact((corpus / "index").is_dir(), "index/: present"),

@@ -48,7 +48,7 @@ def build_command(
     if limit is not None:
         from gristmill.inspection import drop_rates
 
-        rates = {"drop_rates": drop_rates(corpus.path)}
+        rates = {"drop_rates": drop_rates(corpus.path, texts=True, recipe=recipe)}
     report(
         data | rates,
         as_json,
@@ -74,23 +74,29 @@ def _planned(run: Any, jobs: list[Any], as_json: bool) -> tuple[Any, ...]:
 def flow_table(run: dict[str, Any]) -> Table:
     """Documents and bytes into and out of each stage of a build."""
     table = Table(title=f"{run['name']}: what became of the documents")
-    for column in ("stage", "in", "kept", "dropped for"):
-        table.add_column(column, justify="left" if column in ("stage", "dropped for") else "right")
+    tagged = any(stage.get("tagged") for stage in run["stages"])
+    for column in ("stage", "in", "kept", "dropped for", *(["tagged"] if tagged else [])):
+        table.add_column(column, justify="right" if column in ("in", "kept") else "left")
     for column in ("MB in", "MB out", "seconds"):
         table.add_column(column, justify="right")
     for stage in run["stages"]:
-        dropped = sorted(stage["dropped"].items(), key=lambda entry: -entry[1])
-        reasons = ", ".join(f"{reason} {n_docs:,}" for reason, n_docs in dropped[:4])
         table.add_row(
             stage["name"],
             f"{stage['docs_in']:,}",
             f"{stage['docs_kept']:,}",
-            reasons + (", …" if len(dropped) > 4 else ""),
+            _most(stage["dropped"]),
+            *([_most(stage.get("tagged", {}))] if tagged else []),
             f"{stage['bytes_in'] / 1e6:,.1f}",
             f"{stage['bytes_out'] / 1e6:,.1f}",
             f"{stage['seconds']:,.1f}",
         )
     return table
+
+
+def _most(counts: dict[str, int]) -> str:
+    ordered = sorted(counts.items(), key=lambda entry: -entry[1])
+    most = ", ".join(f"{word} {n_docs:,}" for word, n_docs in ordered[:4])
+    return most + (", …" if len(ordered) > 4 else "")
 
 
 @app.command("init", rich_help_panel="Corpus")

@@ -23,6 +23,12 @@ def card_command(
             help="What only a person can say; without it, the answers of the card's last time."
         ),
     ] = None,
+    terms: Annotated[
+        Path | None,
+        typer.Option(
+            help="Term lists to count instead of Gristmill's; kept in DIR/card for later times."
+        ),
+    ] = None,
     check: Annotated[
         bool,
         typer.Option(
@@ -45,8 +51,12 @@ def card_command(
     if check:
         _check(directory, said, as_json)
         return
-    from gristmill.cards.measure import measure
+    from gristmill.cards.bias_terms import keep_terms
+    from gristmill.cards.measure import measure, read_run
 
+    if terms is not None:
+        read_run(directory)  # before anything is written there
+        keep_terms(directory, terms)
     with progress("measure and render", unit="cards") as advance:
         done = render(measure(directory), said, directory / "card")
         advance(1)

@@ -55,7 +55,7 @@ def inspect_command(
     from gristmill.inspection import drop_rates, sample
 
     if thresholds:
-        rates = drop_rates(directory)
+        rates = drop_rates(directory, texts=texts, recipe=recipe)
         report(rates, as_json, *rate_tables(rates))
         return
     found = sample(
@@ -117,7 +117,7 @@ def _short(value: Any) -> str:
 def rate_tables(rates: dict[str, Any]) -> list[RenderableType]:
     """What `inspection.drop_rates` found, as tables."""
     return [
-        *([_threshold_table(rates)] if rates["thresholds"] else []),
+        *([_threshold_table(rates), _example_table(rates)] if rates["thresholds"] else []),
         _license_table(rates["licenses"]),
     ]
 
@@ -135,6 +135,24 @@ def _threshold_table(rates: dict[str, Any]) -> Table:
         shown = cells if len(cells) > 1 else ["", "", *cells]
         sign = "<" if row["side"] == "low" else ">"
         table.add_row(f"{row['signal']} {sign}", f"{row['measured']:,}", *shown)
+    return table
+
+
+def _example_table(rates: dict[str, Any]) -> Table:
+    """The documents nearest to each threshold, where one breaks it."""
+    table = Table(title="nearest to each threshold")
+    table.add_column("drops", overflow="fold", min_width=20)
+    table.add_column("value", justify="right", min_width=7)
+    for column in ("document", "begins with"):
+        table.add_column(column, overflow="ellipsis", no_wrap=True, max_width=36)
+    for row in rates["thresholds"]:
+        sign = "<" if row["side"] == "low" else ">"
+        if not any(one["breaks"] for one in row["examples"]):
+            continue
+        for one in row["examples"]:
+            drops = f"{row['signal']} {sign} {row['threshold']:g}" if one["breaks"] else "  not"
+            begins = escape(one["text"] or "")
+            table.add_row(drops, f"{one['value']:.4g}", escape(one["id"]), begins)
     return table
 
 

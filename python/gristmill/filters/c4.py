@@ -10,6 +10,7 @@ JavaScript nor of cookie and privacy policies. The list of bad words is a separa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from gristmill.filters.rule import Rule
 
@@ -33,5 +34,5 @@ class C4:
         return [
             Rule("c4_lorem_ipsum", high=float(self.lorem_ipsum)),
             Rule("c4_curly_bracket", high=float(self.curly_bracket)),
-            Rule("c4_sentence_count", low=self.min_sentences),
+            Rule("c4_sentence_count", low=self.min_sentences, top=inf),
         ]

@@ -7,6 +7,7 @@ from datatrove's ``fineweb_quality_filter``. Blank lines do not count.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from gristmill.filters.rule import Rule
 
@@ -33,5 +34,5 @@ class FineWeb:
             Rule("fineweb_line_punct_ratio", low=self.min_line_punct_ratio),
             Rule("fineweb_short_line_ratio", high=self.max_short_line_ratio),
             Rule("fineweb_char_dup_ratio", high=self.max_char_dup_ratio),
-            Rule("fineweb_list_ratio", high=self.max_list_ratio),
+            Rule("fineweb_list_ratio", high=self.max_list_ratio, top=inf),
         ]

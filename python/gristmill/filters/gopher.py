@@ -8,6 +8,7 @@ words that are not symbols only, and want 80 % of *all* words to have a letter.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from gristmill.filters.rule import Rule
 
@@ -51,20 +52,20 @@ class Gopher:
     def rules(self) -> list[Rule]:
         """The rules in the order they are asked: quality, then repetition."""
         return [
-            Rule("gopher_word_count", *self.word_count),
-            Rule("gopher_mean_word_length", *self.mean_word_length),
-            Rule("gopher_hash_ratio", high=self.max_symbol_ratio),
-            Rule("gopher_ellipsis_ratio", high=self.max_symbol_ratio),
+            Rule("gopher_word_count", *self.word_count, top=inf),
+            Rule("gopher_mean_word_length", *self.mean_word_length, top=inf),
+            Rule("gopher_hash_ratio", high=self.max_symbol_ratio, top=inf),
+            Rule("gopher_ellipsis_ratio", high=self.max_symbol_ratio, top=inf),
             Rule("gopher_bullet_line_ratio", high=self.max_bullet_line_ratio),
             Rule("gopher_ellipsis_line_ratio", high=self.max_ellipsis_line_ratio),
             Rule("gopher_alpha_word_ratio", low=self.min_alpha_word_ratio),
-            Rule("gopher_stop_words", low=self.min_stop_words),
+            Rule("gopher_stop_words", low=self.min_stop_words, top=8),
             Rule("gopher_dup_para_frac", high=self.max_dup_para_frac),
             Rule("gopher_dup_para_char_frac", high=self.max_dup_para_char_frac),
             Rule("gopher_dup_line_frac", high=self.max_dup_line_frac),
             Rule("gopher_dup_line_char_frac", high=self.max_dup_line_char_frac),
             *(
-                Rule(f"gopher_top_{n}_gram_char_frac", high=share)
+                Rule(f"gopher_top_{n}_gram_char_frac", high=share, top=inf)
                 for n, share in enumerate(self.max_top_gram_char_frac, start=2)
             ),
             *(

@@ -18,7 +18,8 @@ from gristmill.errors import GristmillError, RecipeError
 from gristmill.progress import progress
 from gristmill.recipe import Recipe, SourceOptions, load_recipe
 from gristmill.sources import Source, Split
-from gristmill.steps import open_from, streaming_stages
+from gristmill.stages import streaming_stages
+from gristmill.steps import open_from
 
 GONE = "the input is not there any more"
 

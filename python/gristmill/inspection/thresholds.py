@@ -18,7 +18,8 @@ import polars as pl
 from gristmill.cards.frames import scan
 from gristmill.cards.measure import read_run
 from gristmill.filters.language import UNDETERMINED
-from gristmill.filters.quality import RULE_SETS
+from gristmill.filters.quality import chosen_rules
+from gristmill.inspection.examples import add_texts, nearest
 
 FACTORS = (0.5, 0.75, 1.0, 1.25, 1.5)
 """Each threshold is tried at these multiples of what it is; a threshold of 0 is a yes or no."""
@@ -29,29 +30,41 @@ CAPTION = (
 )
 
 
-def drop_rates(corpus: Path | str) -> dict[str, Any]:
+def drop_rates(
+    corpus: Path | str, *, texts: bool = False, recipe: Path | str | None = None
+) -> dict[str, Any]:
     """Count what each threshold of a corpus would drop at several values around its own.
 
     Args:
         corpus: A corpus directory.
+        texts: Whether to show the beginnings of the examples; dropped ones are read again from
+            their sources.
+        recipe: The file of the recipe, needed for that when it names paths relative to its folder.
 
     Returns:
         ``documents`` (read in all), ``caption``, ``thresholds``: for each its ``stage``,
         ``signal``, ``side`` (``low``: smaller values are dropped, or ``high``), ``threshold`` (the
-        present one), ``measured`` (documents whose signal is known) and ``rates``, a list of
-        ``value``, ``documents`` and ``share`` (null when none was measured); and ``licenses``: for
+        present one), ``measured`` (documents whose signal is known), ``rates``, a list of ``value``,
+        ``documents`` and ``share`` (null when none was measured), and ``examples``, the document
+        that breaks the present one by least and that which keeps it by least: ``id``, ``value``,
+        ``breaks`` and ``text`` (60 characters, or None); and ``licenses``: for
         each ``license`` its ``documents``, those ``dropped`` for it and those ``kept`` in the end.
 
     Raises:
         RecipeError: `corpus` is no corpus directory.
     """
     corpus = Path(corpus)
-    recipe = read_run(corpus).get("recipe") or {}
+    run = read_run(corpus)
+    built = run.get("recipe") or {}
     ledger = scan(corpus, "ledger")
+    stages = (_language, _quality, _toxicity, _personal_data)
+    rows = [row for stage in stages for row in stage(built, ledger)]
+    if texts:
+        add_texts(corpus, run, [one for row in rows for one in row["examples"]], recipe)
     return {
         "documents": ledger.select(pl.len()).collect().item(),
         "caption": CAPTION,
-        "thresholds": [*_language(recipe, ledger), *_quality(recipe, ledger)],
+        "thresholds": rows,
         "licenses": _licenses(ledger),
     }
 
@@ -61,28 +74,49 @@ def _language(recipe: dict[str, Any], ledger: pl.LazyFrame) -> Iterator[dict[str
     if not recipe.get("language"):
         return
     judged = pl.col("reason").ne_missing("language") & pl.col("language").ne_missing(UNDETERMINED)
-    scores = ledger.filter(judged).select(pl.col("language_score").drop_nulls()).collect()
-    yield _row("language", scores["language_score"], "low", recipe["language"]["min_score"])
+    scores = _measured(ledger.filter(judged), "language_score")
+    yield _row("language", scores, "low", recipe["language"]["min_score"])
 
 
 def _quality(recipe: dict[str, Any], ledger: pl.LazyFrame) -> Iterator[dict[str, Any]]:
-    sets = (recipe.get("quality") or {}).get("rules") or ()
-    for rule in (rule for name in RULE_SETS if name in sets for rule in RULE_SETS[name].rules()):
-        values = ledger.select(pl.col(rule.signal).drop_nulls()).collect()[rule.signal]
+    options = recipe.get("quality")
+    if not options:
+        return
+    for rule in chosen_rules(options["rules"], options.get("thresholds")):
+        values = _measured(ledger, rule.signal)
         for side, threshold in (("low", rule.low), ("high", rule.high)):
             if np.isfinite(threshold):
                 yield _row("quality", values, side, threshold)
 
 
-def _row(stage: str, values: pl.Series, side: str, threshold: float) -> dict[str, Any]:
+def _toxicity(recipe: dict[str, Any], ledger: pl.LazyFrame) -> Iterator[dict[str, Any]]:
+    threshold = (recipe.get("toxicity") or {}).get("max_score")
+    if threshold is not None:
+        yield _row("toxicity", _measured(ledger, "toxicity_score"), "high", threshold)
+
+
+def _personal_data(recipe: dict[str, Any], ledger: pl.LazyFrame) -> Iterator[dict[str, Any]]:
+    """Whether there is any."""
+    if recipe.get("pii"):
+        yield _row("pii", _measured(ledger, "pii_count"), "high", 0)
+
+
+def _measured(ledger: pl.LazyFrame, signal: str) -> pl.DataFrame:
+    return ledger.select("id", signal).drop_nulls(signal).collect()
+
+
+def _row(stage: str, measured: pl.DataFrame, side: str, threshold: float) -> dict[str, Any]:
     factors = FACTORS if threshold else (1.0,)
+    signal = measured.columns[1]
+    values = measured[signal]
     return {
         "stage": stage,
-        "signal": values.name,
+        "signal": signal,
         "side": side,
         "threshold": threshold,
         "measured": len(values),
         "rates": [_rate(values, side, _at(threshold, factor, side)) for factor in factors],
+        "examples": nearest(measured, signal, _broken(values, side, threshold), threshold),
     }
 
 
@@ -93,14 +127,17 @@ def _at(threshold: float, factor: float, side: str) -> float:
 
 
 def _rate(values: pl.Series, side: str, value: float) -> dict[str, Any]:
-    as_in_ledger = float(np.float32(value))
-    broken = values < as_in_ledger if side == "low" else values > as_in_ledger
-    n_docs = int(broken.sum())
+    n_docs = int(_broken(values, side, value).sum())
     return {
         "value": value,
         "documents": n_docs,
         "share": n_docs / len(values) if len(values) else None,
     }
+
+
+def _broken(values: pl.Series, side: str, value: float) -> pl.Series:
+    as_in_ledger = float(np.float32(value))
+    return values < as_in_ledger if side == "low" else values > as_in_ledger
 
 
 def _licenses(ledger: pl.LazyFrame) -> list[dict[str, Any]]:

@@ -8,6 +8,8 @@ mod error;
 pub use error::{Error, Result};
 
 pub mod bpe;
+pub mod cooccurrence;
+pub mod decontaminate;
 pub mod digest;
 pub mod exact_substring;
 pub mod fasttext;
@@ -31,6 +33,7 @@ pub mod suffix_index;
 pub mod suffix_windows;
 pub mod text;
 pub mod threads;
+pub mod toxicity;
 pub mod union_find;
 pub mod warc;
 pub mod winnowing;

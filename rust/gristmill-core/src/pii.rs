@@ -3,133 +3,29 @@
 //! One scan over the bytes proposes: a run of digits, an `@`, a `:` and the first letters of known
 //! credentials are the only places where anything begins. Parsers with bounded look-around then
 //! decide by checksums, address ranges, numbering plans and the words nearby, so the time is linear
-//! in the text, whatever the text. Names, places and organizations are not sought.
+//! in the text, whatever the text. Names, places and organizations are not sought, but those that a caller's model
+//! found take part: they are resolved, masked and counted with the rest.
 
 mod address;
 mod crypto;
+mod entity;
 mod identifier;
+mod national;
 mod near;
 mod phone;
 mod place;
+mod scrub;
 mod secret;
+mod url;
 
-use std::borrow::Cow;
 use std::ops::Range;
 
-use hashbrown::HashMap;
 use rayon::prelude::*;
 
+pub use entity::{Entities, Entity};
+pub use scrub::{Actions, Scrubbed, scrub, scrub_all};
+
 use crate::{Error, Result};
-
-/// A kind of personal data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Entity {
-    /// An e-mail address under a top-level domain that exists.
-    Email,
-    /// A telephone number.
-    Phone,
-    /// A payment card number (ISO/IEC 7812).
-    Card,
-    /// An international bank account number (ISO 13616).
-    Iban,
-    /// A public IPv4 or IPv6 address.
-    Ip,
-    /// A national identification number: US SSN and ITIN, UK National Insurance number.
-    NationalId,
-    /// The `user:password` of a URL.
-    UrlCredential,
-    /// An API key, token, private key, or the value given to something called a password.
-    Secret,
-    /// A Bitcoin or Ethereum address.
-    Crypto,
-    /// A pair of geographic coordinates.
-    Geo,
-}
-
-impl Entity {
-    /// Every kind, in the order of the public interface.
-    pub const ALL: [Self; 10] = [
-        Self::Email,
-        Self::Phone,
-        Self::Card,
-        Self::Iban,
-        Self::Ip,
-        Self::NationalId,
-        Self::UrlCredential,
-        Self::Secret,
-        Self::Crypto,
-        Self::Geo,
-    ];
-
-    /// The name in the public interface.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Email => "email",
-            Self::Phone => "phone",
-            Self::Card => "card",
-            Self::Iban => "iban",
-            Self::Ip => "ip",
-            Self::NationalId => "national_id",
-            Self::UrlCredential => "url_credential",
-            Self::Secret => "secret",
-            Self::Crypto => "crypto",
-            Self::Geo => "geo",
-        }
-    }
-
-    /// Which one stays when two findings overlap: the one that says more about its text.
-    fn rank(self) -> u8 {
-        match self {
-            Self::Secret => 9,
-            Self::UrlCredential => 8,
-            Self::Crypto => 7,
-            Self::Iban => 6,
-            Self::Card => 5,
-            Self::Email => 4,
-            Self::Ip => 3,
-            Self::Geo => 2,
-            Self::NationalId => 1,
-            Self::Phone => 0,
-        }
-    }
-}
-
-/// A set of entities.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entities(u16);
-
-impl Entities {
-    /// Every entity.
-    pub const ALL: Self = Self((1 << Entity::ALL.len()) - 1);
-
-    /// Whether `entity` is in the set.
-    #[must_use]
-    pub fn has(self, entity: Entity) -> bool {
-        self.0 >> entity as u8 & 1 == 1
-    }
-
-    /// The set of the entities with these names.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Parameter`] for a name that no entity has.
-    pub fn named<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self> {
-        let mut set = 0;
-        for name in names {
-            let Some(entity) = Entity::ALL.iter().find(|entity| entity.name() == name) else {
-                return Err(Error::Parameter {
-                    name: "entities",
-                    value: name.to_owned(),
-                    allowed: "email phone card iban ip national_id url_credential secret crypto geo",
-                });
-            };
-            set |= 1 << *entity as u8;
-        }
-        Ok(Self(set))
-    }
-}
 
 /// A piece of personal data.
 #[derive(Clone, Debug, PartialEq)]
@@ -148,7 +44,13 @@ pub struct Found {
 /// sought whether `wanted` or not, so what is found of one entity does not depend on the rest.
 #[must_use]
 pub fn find(text: &str, wanted: Entities) -> Vec<Found> {
+    find_with(text, wanted, &[])
+}
+
+/// As `find`, with what a model found in `text`, in characters.
+fn find_with(text: &str, wanted: Entities, named: &[Found]) -> Vec<Found> {
     let mut found = propose(text);
+    found.extend(in_bytes(text, named));
     found.sort_by_key(|one| (one.span.start, std::cmp::Reverse(one.span.end)));
     let mut kept: Vec<Found> = Vec::with_capacity(found.len());
     for one in found {
@@ -165,11 +67,23 @@ pub fn find(text: &str, wanted: Entities) -> Vec<Found> {
     kept
 }
 
+/// Findings whose spans are in characters, with spans in bytes; without those that lie behind the end.
+fn in_bytes(text: &str, named: &[Found]) -> Vec<Found> {
+    if named.is_empty() {
+        return Vec::new();
+    }
+    let mut at: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+    at.push(text.len());
+    let span = |one: &Found| Some(*at.get(one.span.start)?..*at.get(one.span.end)?);
+    let moved = |one: &Found| Some(Found { span: span(one)?, ..one.clone() });
+    named.iter().filter_map(moved).filter(|one| !one.span.is_empty()).collect()
+}
+
 /// Everything that a parser accepts, overlaps included.
 fn propose(text: &str) -> Vec<Found> {
     let mut found = Vec::new();
     let bytes = text.as_bytes();
-    let mut at = 0;
+    let (mut at, mut behind_url) = (0, 0);
     while let Some(step) = bytes[at..].iter().position(|byte| TRIGGERS[usize::from(*byte)]) {
         at += step;
         match bytes[at] {
@@ -177,13 +91,19 @@ fn propose(text: &str) -> Vec<Found> {
             b':' => {
                 found.extend(address::url_credential(text, at));
                 found.extend(address::ipv6(text, at));
+                if at >= behind_url
+                    && let Some(url) = url::url(text, at)
+                {
+                    behind_url = url.span.end;
+                    found.push(url);
+                }
             }
             _ => {
                 let run = at..at + digits(&bytes[at..]);
                 found.extend(address::ipv4(text, &run));
                 found.extend(identifier::card(text, &run));
                 found.extend(identifier::iban(text, &run));
-                found.extend(identifier::national_id(text, &run));
+                found.extend(national::national_id(text, &run));
                 found.extend(phone::phone(text, &run));
                 found.extend(crypto::wallet(text, &run));
                 found.extend(place::coordinates(text, &run));
@@ -192,6 +112,7 @@ fn propose(text: &str) -> Vec<Found> {
         }
         at += 1;
     }
+    found.extend(url::bare_urls(text));
     secret::secrets(text, &mut found);
     found
 }
@@ -216,12 +137,20 @@ fn digits(bytes: &[u8]) -> usize {
 /// Find the personal data of every text; spans are in characters. The same for any number of
 /// threads.
 ///
+/// `named` holds for each text what a caller's model found in it, spans in characters; it may be
+/// empty.
+///
 /// # Errors
 ///
 /// [`Error::Parameter`] when `threads` is zero or the threads cannot be started.
-pub fn find_all(texts: &[&str], wanted: Entities, threads: usize) -> Result<Vec<Vec<Found>>> {
-    each(texts, threads, |text| {
-        let mut found = find(text, wanted);
+pub fn find_all(
+    texts: &[&str],
+    wanted: Entities,
+    named: &[Vec<Found>],
+    threads: usize,
+) -> Result<Vec<Vec<Found>>> {
+    each(texts, named, threads, |text, named| {
+        let mut found = find_with(text, wanted, named);
         let (mut byte, mut character) = (0, 0);
         for one in &mut found {
             character += text[byte..one.span.start].chars().count();
@@ -234,71 +163,16 @@ pub fn find_all(texts: &[&str], wanted: Entities, threads: usize) -> Result<Vec<
     })
 }
 
-/// A text with its personal data masked, and how many pieces of each entity there were.
-pub type Scrubbed<'a> = (Cow<'a, str>, [u32; Entity::ALL.len()]);
-
-/// Mask the personal data of every text; the same for any number of threads.
-///
-/// # Errors
-///
-/// [`Error::Parameter`] when `threads` is zero or the threads cannot be started.
-pub fn scrub_all<'a>(
-    texts: &[&'a str],
-    wanted: Entities,
-    threads: usize,
-) -> Result<Vec<Scrubbed<'a>>> {
-    each(texts, threads, |text| scrub(text, wanted))
-}
-
-/// Put `<EMAIL_1>`, `<EMAIL_2>` … in the place of each piece of personal data.
-///
-/// Equal values get equal numbers within the text; upper and lower case, and how digits are grouped,
-/// make no difference.
-#[must_use]
-pub fn scrub(text: &str, wanted: Entities) -> Scrubbed<'_> {
-    let mut counts = [0; Entity::ALL.len()];
-    let found = find(text, wanted);
-    if found.is_empty() {
-        return (Cow::Borrowed(text), counts);
-    }
-    let mut numbers: HashMap<(Entity, String), usize> = HashMap::new();
-    let mut distinct = [0; Entity::ALL.len()];
-    let mut masked = String::with_capacity(text.len());
-    let mut from = 0;
-    for Found { span, entity, .. } in found {
-        counts[entity as usize] += 1;
-        let value = normalized(&text[span.clone()], entity);
-        let number = *numbers.entry((entity, value)).or_insert_with(|| {
-            distinct[entity as usize] += 1;
-            distinct[entity as usize]
-        });
-        masked.push_str(&text[from..span.start]);
-        masked.push_str(&format!("<{}_{number}>", entity.name().to_ascii_uppercase()));
-        from = span.end;
-    }
-    masked.push_str(&text[from..]);
-    (Cow::Owned(masked), counts)
-}
-
-fn normalized(value: &str, entity: Entity) -> String {
-    match entity {
-        Entity::Email | Entity::Ip => value.to_ascii_lowercase(),
-        Entity::Phone | Entity::Card | Entity::Iban | Entity::NationalId => value
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .map(|c| c.to_ascii_uppercase())
-            .collect(),
-        _ => value.to_owned(),
-    }
-}
-
 fn each<'a, T: Send>(
     texts: &[&'a str],
+    named: &[Vec<Found>],
     threads: usize,
-    one: impl Fn(&'a str) -> T + Sync,
+    one: impl Fn(&'a str, &[Found]) -> T + Sync,
 ) -> Result<Vec<T>> {
+    let one =
+        |(at, text): (usize, &&'a str)| one(text, named.get(at).map_or(&[][..], Vec::as_slice));
     if threads == 1 {
-        return Ok(texts.iter().map(|text| one(text)).collect());
+        return Ok(texts.iter().enumerate().map(one).collect());
     }
     let refused =
         |allowed| Error::Parameter { name: "threads", value: threads.to_string(), allowed };
@@ -309,5 +183,5 @@ fn each<'a, T: Send>(
         .num_threads(threads)
         .build()
         .map_err(|_| refused("as many threads as the system can start"))?;
-    Ok(pool.install(|| texts.par_iter().map(|text| one(text)).collect()))
+    Ok(pool.install(|| texts.par_iter().enumerate().map(one).collect()))
 }

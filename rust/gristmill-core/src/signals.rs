@@ -8,22 +8,29 @@
 //! Two things differ from datatrove. A duplicated n-gram is compared word by word, not by the
 //! concatenation of its words. A figure that datatrove leaves undefined (a share of nothing, or one
 //! it never reaches because an earlier rule dropped the document) is 0 or what the formula gives.
+//! `gibberish_score` is our own (`gibberish.rs`).
 
+mod bad_words;
 mod classes;
+mod gibberish;
 mod lines;
 mod repetition;
+mod sieve;
+mod suspects;
 mod tokenizer;
+mod walk;
 mod words;
 
 use rayon::prelude::*;
 
 use crate::{Error, Result};
-use lines::{LineFigures, line_figures};
+pub use bad_words::BadWords;
+use lines::{LineFigures, LineMeter};
 use repetition::Repetition;
-use words::Lexicon;
+use words::{Lexicon, Words};
 
 /// The names of the signals, in the order of a row.
-pub const NAMES: [&str; 29] = [
+pub const NAMES: [&str; 30] = [
     "gopher_word_count",
     "gopher_mean_word_length",
     "gopher_hash_ratio",
@@ -53,6 +60,7 @@ pub const NAMES: [&str; 29] = [
     "fineweb_short_line_ratio",
     "fineweb_char_dup_ratio",
     "fineweb_list_ratio",
+    "gibberish_score",
 ];
 
 /// The figures of one text, by [`NAMES`].
@@ -96,45 +104,17 @@ pub fn split_words(text: &str) -> Vec<&str> {
 #[derive(Default)]
 struct Meter {
     lexicon: Lexicon,
-    words: Vec<u32>,
+    lines: LineMeter,
+    words: Words,
     repetition: Repetition,
-}
-
-/// Figures of the words of one text.
-#[derive(Default)]
-struct WordFigures {
-    words: usize,
-    not_symbols: usize,
-    not_symbol_chars: usize,
-    alphabetic: usize,
-    stop_words: u32,
 }
 
 impl Meter {
     fn measure(&mut self, text: &str) -> Row {
         self.words.clear();
-        self.lexicon.make_room();
-        let chars = text.chars().count();
-        let lines = line_figures(text, &mut self.lexicon, &mut self.words);
-        let words = self.word_figures();
-        let repeated = self.repetition.measure(&self.words, |word| self.lexicon.chars(word));
-        row(text, chars, &words, &lines, &repeated)
-    }
-
-    fn word_figures(&self) -> WordFigures {
-        let mut found = WordFigures { words: self.words.len(), ..WordFigures::default() };
-        let mut stop_words = 0_u8;
-        for &id in &self.words {
-            let word = self.lexicon.word(id);
-            if word.not_symbol {
-                found.not_symbols += 1;
-                found.not_symbol_chars += word.chars as usize;
-            }
-            found.alphabetic += usize::from(word.alphabetic);
-            stop_words |= word.stop_word;
-        }
-        found.stop_words = stop_words.count_ones();
-        found
+        let lines = self.lines.measure(text, &mut self.lexicon, &mut self.words);
+        let repeated = self.repetition.measure(&self.words.hashes, &self.words.ends);
+        row(text, &self.words, &lines, &repeated)
     }
 }
 
@@ -143,13 +123,9 @@ fn share(part: usize, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-fn row(
-    text: &str,
-    chars: usize,
-    words: &WordFigures,
-    lines: &LineFigures,
-    repeated: &repetition::Figures,
-) -> Row {
+fn row(text: &str, words: &Words, lines: &LineFigures, repeated: &repetition::Figures) -> Row {
+    let chars = text.chars().count();
+    let n_words = words.hashes.len();
     let ellipses = memchr::memmem::find_iter(text.as_bytes(), "...").count()
         + memchr::memmem::find_iter(text.as_bytes(), "…").count();
     let hashes = memchr::memchr_iter(b'#', text.as_bytes()).count();
@@ -159,12 +135,12 @@ fn row(
     [
         words.not_symbols as f64,
         share(words.not_symbol_chars, words.not_symbols),
-        share(hashes, words.words),
-        share(ellipses, words.words),
+        share(hashes, n_words),
+        share(ellipses, n_words),
         share(lines.bullets, lines.lines),
         share(lines.ellipses, lines.lines),
-        share(words.alphabetic, words.words),
-        f64::from(words.stop_words),
+        share(words.alphabetic, n_words),
+        f64::from(words.n_stop_words()),
         share(lines.paragraphs.duplicates, lines.paragraphs.count),
         share(lines.paragraphs.duplicate_chars, chars),
         share(lines.filled.duplicates, lines.filled.count),
@@ -185,6 +161,7 @@ fn row(
         share(lines.terminated, lines.not_blank),
         share(lines.short, lines.not_blank),
         share(lines.not_blank_duplicate_chars, chars - lines.newlines),
-        share(lines.newlines, words.words),
+        share(lines.newlines, n_words),
+        words.gibberish(),
     ]
 }

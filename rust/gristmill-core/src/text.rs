@@ -9,6 +9,8 @@
 //! ASCII is a word, hashed by two loads that set the bit of lower case in passing; any other goes
 //! through its characters (`wide`).
 
+use std::ops::Range;
+
 use crate::simd::Simd;
 
 mod mask;
@@ -18,7 +20,7 @@ use mask::BLOCK;
 use wide::WideWord;
 
 /// Multiplier of the n-gram hash: 2^64 over the golden ratio.
-const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+pub(crate) const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 /// Another multiplier, which differs in its lowest bits too.
 const OTHER: u64 = 0xC2B2_AE3D_27D4_EB4B;
 /// What the two halves of a word are mixed with; no text has these bytes.
@@ -127,7 +129,7 @@ impl Scan {
         for &(start, end) in &self.runs {
             match hash_ascii(portions.text, start, end) {
                 Some(word) => words.push(word),
-                None => self.wide.split(&portions.text[start..end], words),
+                None => self.wide.split(&portions.text[start..end], |word, _| words.push(word)),
             }
         }
         true
@@ -187,11 +189,70 @@ fn hash_ascii(text: &[u8], start: usize, end: usize) -> Option<u64> {
 }
 
 /// Call `visit` with the hash of each lower-cased word of `text`, in order.
-pub fn each_word(text: impl AsRef<[u8]>, visit: impl FnMut(u64)) {
-    let (mut portions, mut words) = (Portions::new(text.as_ref()), Vec::new());
-    let mut scan = Scan::new(Simd::widest());
-    while scan.portion(&mut portions, &mut words) {}
-    words.into_iter().for_each(visit);
+pub fn each_word(text: impl AsRef<[u8]>, mut visit: impl FnMut(u64)) {
+    WordHashes::default().each_portion(text, |words| words.iter().copied().for_each(&mut visit));
+}
+
+/// Hashes the lower-cased words of texts; keeps its buffers between them.
+#[derive(Debug)]
+pub struct WordHashes {
+    scan: Scan,
+    words: Vec<u64>,
+}
+
+impl Default for WordHashes {
+    fn default() -> Self {
+        Self { scan: Scan::new(Simd::widest()), words: Vec::new() }
+    }
+}
+
+impl WordHashes {
+    /// Call `visit` with the hashes of the words of `text`, in order, a few thousand at a time.
+    pub fn each_portion(&mut self, text: impl AsRef<[u8]>, mut visit: impl FnMut(&[u64])) {
+        let mut portions = Portions::new(text.as_ref());
+        self.words.clear();
+        while self.scan.portion(&mut portions, &mut self.words) {
+            visit(&self.words);
+            self.words.clear();
+        }
+    }
+}
+
+/// Finds the words of texts; keeps its buffers between texts.
+#[derive(Debug)]
+pub struct Words(Scan);
+
+impl Default for Words {
+    fn default() -> Self {
+        Self(Scan::new(Simd::widest()))
+    }
+}
+
+impl Words {
+    /// Replace `words` by the hash of each lower-cased word of `text`, in order.
+    pub fn hash(&mut self, text: &str, words: &mut Vec<u64>) {
+        words.clear();
+        let mut portions = Portions::new(text.as_bytes());
+        while self.0.portion(&mut portions, words) {}
+    }
+
+    /// The bytes of the same words.
+    pub fn spans(&mut self, text: &str) -> Vec<Range<usize>> {
+        let (mut portions, mut spans) = (Portions::new(text.as_bytes()), Vec::new());
+        while portions.at < portions.text.len() {
+            self.0.find_runs(&mut portions);
+            for &(start, end) in &self.0.runs {
+                let run = &portions.text[start..end];
+                if run.is_ascii() {
+                    spans.push(start..end);
+                } else {
+                    let visit = |_, at: Range<usize>| spans.push(start + at.start..start + at.end);
+                    self.0.wide.split(run, visit);
+                }
+            }
+        }
+        spans
+    }
 }
 
 /// What [`Shingler`] says of a text besides its shingles: equal for two texts when their words are

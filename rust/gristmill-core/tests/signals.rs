@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use gristmill_core::signals::{NAMES, measure, split_words};
+use gristmill_core::signals::{BadWords, NAMES, measure, split_words};
 use proptest::prelude::*;
 
 /// Texts and their words, as spaCy 3.8's `spacy.blank("en")` gives them.
@@ -110,6 +110,42 @@ fn the_twin_tells_one_occurrence_from_two() {
     let twice: Vec<&str> = "a b c d e a b c d e".split(' ').collect();
     assert_eq!(naive_duplicated(&once, 5, 9), 0.0);
     assert_eq!(naive_duplicated(&twice, 5, 19), 5.0 / 19.0);
+}
+
+#[test]
+fn a_text_with_more_parts_than_are_remembered_is_measured_as_its_twin_says() {
+    // Every word occurs twice, far apart, beside the same neighbors.
+    let numbers: Vec<String> = (0..120_000).map(|n| format!("w{n}x.y({n})")).collect();
+    let text = [numbers.join(" "), numbers.join(" ")].join("\n");
+    let words = split_words(&text);
+    let chars = text.chars().count();
+    assert_eq!(signal(&text, "gopher_dup_5_gram_char_frac"), naive_duplicated(&words, 5, chars));
+    assert_eq!(signal(&text, "gopher_top_3_gram_char_frac"), naive_top(&words, 3, chars));
+}
+
+/// Lines as Python's `str.splitlines` has them, parts as `str.split` does.
+#[test]
+fn every_line_break_and_white_space_of_python_is_one() {
+    for line_break in ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x1e", "\u{85}", "\u{2028}"] {
+        let text = format!("- one two{line_break}three four");
+        assert_eq!(signal(&text, "gopher_bullet_line_ratio"), 0.5, "{line_break:?}");
+    }
+    for space in [" ", "\t", "\x1f", "\u{a0}", "\u{3000}", " \u{2003} "] {
+        let text = format!("- one{space}two");
+        assert_eq!(signal(&text, "gopher_bullet_line_ratio"), 1.0, "{space:?}");
+        assert_eq!(signal(&text, "gopher_word_count"), 2.0, "{space:?}");
+    }
+}
+
+#[test]
+fn bad_words_are_counted_apart_and_in_lower_case() {
+    let words = BadWords::new(&["foo", "bar baz", "x+"], true).unwrap();
+    let texts = ["Foo!", "food", "a (BAR BAZ) foo", "x+", "foo_", "", "föo foo\u{301}"];
+    assert_eq!(words.count(&texts, 1).unwrap(), [1, 0, 2, 1, 0, 0, 0]);
+    assert_eq!(words.count(&texts, 3).unwrap(), words.count(&texts, 1).unwrap());
+    let within = BadWords::new(&["foo"], false).unwrap();
+    assert_eq!(within.count(&["food foo"], 1).unwrap(), [2]);
+    assert!(BadWords::new(&[], true).unwrap_err().to_string().contains("at least one"));
 }
 
 #[test]

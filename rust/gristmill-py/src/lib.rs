@@ -5,6 +5,8 @@ use pyo3::prelude::*;
 
 mod arrow;
 mod bpe;
+mod cooccurrence;
+mod decontaminate;
 mod dedup;
 mod digest;
 mod error;
@@ -18,6 +20,7 @@ mod records;
 mod signals;
 mod similarity;
 mod suffix_index;
+mod toxicity;
 mod warc;
 
 /// The compiled kernels of Gristmill.
@@ -29,6 +32,14 @@ mod _core {
     // ---- bpe.rs ----
     #[pymodule_export]
     use crate::bpe::{PyBpeEncoder, PyBpeTrainer, merges_of_ranks};
+
+    // ---- cooccurrence.rs ----
+    #[pymodule_export]
+    use crate::cooccurrence::TermCounter;
+
+    // ---- decontaminate.rs ----
+    #[pymodule_export]
+    use crate::decontaminate::BenchmarkItems;
 
     // ---- dedup.rs ----
     #[pymodule_export]
@@ -71,7 +82,7 @@ mod _core {
 
     // ---- signals.rs ----
     #[pymodule_export]
-    use crate::signals::quality_signals;
+    use crate::signals::{count_words, quality_signals};
 
     // ---- similarity.rs ----
     #[pymodule_export]
@@ -82,6 +93,10 @@ mod _core {
     // ---- suffix_index.rs ----
     #[pymodule_export]
     use crate::suffix_index::{IndexText, SuffixIndex};
+
+    // ---- toxicity.rs ----
+    #[pymodule_export]
+    use crate::toxicity::toxicity_windows;
 
     // ---- warc.rs ----
     #[pymodule_export]

@@ -109,8 +109,7 @@ impl Dictionary {
             let (at, n_probes) = self.slot(word, hash);
             if n_probes > MAX_PROBES {
                 return Err(format!(
-                    "more than {MAX_PROBES} words share one hash, as in no model \
-                                    that was trained"
+                    "more than {MAX_PROBES} words share one hash, as in no trained model"
                 ));
             }
             let Range { start, end } = self.span(number);
@@ -135,6 +134,8 @@ impl Dictionary {
             use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
             _mm_prefetch::<_MM_HINT_T0>((&raw const self.slots[self.place(hash)]).cast());
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = hash;
     }
 
     #[inline]
@@ -142,8 +143,8 @@ impl Dictionary {
         slot.hash == hash && same(&self.bytes[slot.start as usize..slot.end as usize], word)
     }
 
-    #[inline]
     /// The slot of a word, or the free one where it would be, and how many were passed.
+    #[inline]
     fn slot(&self, word: &[u8], hash: u32) -> (usize, usize) {
         let (mut at, mut n_probes) = (self.place(hash), 0);
         while self.slots[at].entry != 0 && !self.is(self.slots[at], word, hash) {

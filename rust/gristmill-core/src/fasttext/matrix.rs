@@ -137,7 +137,7 @@ pub(super) struct Rows {
 /// What becomes of the mean of a text's rows.
 #[derive(Debug)]
 pub(super) struct Output {
-    /// Row-major by dimension, so that all outputs are summed side by side in the library's order;
+    /// One row a dimension, so that all outputs are summed side by side in the library's order;
     /// none when the rows are outputs already.
     weights: Option<Vec<f32>>,
     pub n_outputs: usize,
@@ -181,9 +181,9 @@ impl Rows {
         for number in 0..dictionary.n_words() {
             let mut sum: Vec<f64> = self.row(number).iter().map(|one| f64::from(*one)).collect();
             let mut count = 1;
-            ngrams.subwords(dictionary.word(number), &mut bounded, |rows| {
-                rows.iter().for_each(|row| add(&mut sum, self.row(*row)));
-                count += rows.len() as u32;
+            ngrams.subwords(dictionary.word(number), &mut bounded, |row| {
+                add(&mut sum, self.row(row));
+                count += 1;
             });
             let row = &mut self.values[number * self.width..][..self.width];
             row.iter_mut().zip(sum).for_each(|(to, from)| *to = from as f32);

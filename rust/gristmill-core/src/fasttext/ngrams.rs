@@ -21,15 +21,16 @@ pub(super) struct Ngrams {
     /// arXiv:1902.01961, figure 1), exact for 32 bits.
     inverse: u64,
     n_words: usize,
-    /// The buckets that a pruned model kept, 64 a block.
-    kept: Option<Vec<Block>>,
+    /// The buckets that a pruned model kept.
+    kept: Option<Kept>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Block {
-    bits: u64,
-    /// Buckets kept in the blocks before this one.
-    before: u32,
+/// A bit for each bucket, and apart from them, because most questions end there, how many buckets
+/// were kept before each 64.
+#[derive(Debug)]
+struct Kept {
+    bits: Vec<u64>,
+    before: Vec<u32>,
 }
 
 impl Ngrams {
@@ -49,7 +50,7 @@ impl Ngrams {
             bucket: args.bucket as u32,
             inverse: (u64::MAX / args.bucket.max(1) as u64).wrapping_add(1),
             n_words,
-            kept: pruned.as_ref().map(|pairs| blocks(pairs, args.bucket, n_file)).transpose()?,
+            kept: pruned.as_ref().map(|pairs| Kept::new(pairs, args.bucket, n_file)).transpose()?,
         })
     }
 
@@ -74,29 +75,32 @@ impl Ngrams {
     /// The row of an n-gram of words, unless it was pruned.
     #[inline]
     pub fn row_of_words(&self, hash: u64) -> Option<usize> {
-        let (row, is_kept) = self.row((hash % u64::from(self.bucket)) as u32);
-        is_kept.then_some(row)
-    }
-
-    /// The row of a bucket, and whether it was kept; without a branch, because no processor could
-    /// foresee it.
-    #[inline]
-    fn row(&self, bucket: u32) -> (usize, bool) {
-        let Some(blocks) = &self.kept else { return (self.n_words + bucket as usize, true) };
-        let Block { bits, before } = blocks[bucket as usize / 64];
-        let bit = 1 << (bucket % 64);
-        let row = before + (bits & (bit - 1)).count_ones();
-        (self.n_words + row as usize, bits & bit != 0)
+        let bucket = (hash % u64::from(self.bucket)) as u32;
+        self.is_kept(bucket).then(|| self.row(bucket))
     }
 
     #[inline]
-    fn row_of_letters(&self, hash: u32) -> (usize, bool) {
+    fn is_kept(&self, bucket: u32) -> bool {
+        let Some(kept) = &self.kept else { return true };
+        kept.bits[bucket as usize / 64] >> (bucket % 64) & 1 == 1
+    }
+
+    /// The row of a bucket that was kept.
+    #[inline]
+    fn row(&self, bucket: u32) -> usize {
+        let Some(kept) = &self.kept else { return self.n_words + bucket as usize };
+        let below = kept.bits[bucket as usize / 64] & ((1 << (bucket % 64)) - 1);
+        self.n_words + (kept.before[bucket as usize / 64] + below.count_ones()) as usize
+    }
+
+    #[inline]
+    fn bucket_of(&self, hash: u32) -> u32 {
         let fraction = self.inverse.wrapping_mul(u64::from(hash));
-        self.row((u128::from(fraction) * u128::from(self.bucket) >> 64) as u32)
+        ((u128::from(fraction) * u128::from(self.bucket)) >> 64) as u32
     }
 
-    /// Call `each` with the rows of the n-grams of letters of `word`, some at a time.
-    pub fn subwords(&self, word: &[u8], bounded: &mut Vec<u8>, mut each: impl FnMut(&[usize])) {
+    /// Call `each` with the row of every n-gram of letters of `word`.
+    pub fn subwords(&self, word: &[u8], bounded: &mut Vec<u8>, each: impl FnMut(usize)) {
         if self.maxn == 0 || word == END {
             return;
         }
@@ -107,27 +111,27 @@ impl Ngrams {
         if bounded.len() <= SIDE_BY_SIDE && bounded.is_ascii() {
             self.subwords_of_ascii(bounded, each);
         } else {
-            self.subwords_of_any(bounded, |row| each(&[row]));
+            self.subwords_of_any(bounded, each);
         }
     }
 
     /// All n-grams of one length at a time: their hashes do not wait for each other.
     #[inline]
-    fn subwords_of_ascii(&self, word: &[u8], mut each: impl FnMut(&[usize])) {
-        let (mut hashes, mut rows) = ([HASH_OF_NOTHING; SIDE_BY_SIDE], [0; SIDE_BY_SIDE]);
+    fn subwords_of_ascii(&self, word: &[u8], mut each: impl FnMut(usize)) {
+        let (mut hashes, mut kept) = ([HASH_OF_NOTHING; SIDE_BY_SIDE], [0; SIDE_BY_SIDE]);
         for n in 1..=self.maxn.min(word.len()) {
             let last = &word[n - 1..];
             for (hash, byte) in hashes.iter_mut().zip(last) {
                 *hash = step(*hash, *byte);
             }
             let inner = if n == 1 { 1..last.len() - 1 } else { 0..last.len() };
-            let mut n_rows = 0;
+            let mut n_kept = 0;
             for hash in hashes[inner].iter().filter(|_| n >= self.minn) {
-                let (row, is_kept) = self.row_of_letters(*hash);
-                rows[n_rows] = row;
-                n_rows += usize::from(is_kept);
+                let bucket = self.bucket_of(*hash);
+                kept[n_kept] = bucket;
+                n_kept += usize::from(self.is_kept(bucket)); // no branch: none could be foreseen
             }
-            each(&rows[..n_rows]);
+            kept[..n_kept].iter().for_each(|bucket| each(self.row(*bucket)));
         }
     }
 
@@ -147,9 +151,9 @@ impl Ngrams {
                 }
                 let is_border = n == 1 && (start == 0 || end == word.len());
                 if n >= self.minn && !is_border {
-                    let (row, is_kept) = self.row_of_letters(hash);
-                    if is_kept {
-                        each(row);
+                    let bucket = self.bucket_of(hash);
+                    if self.is_kept(bucket) {
+                        each(self.row(bucket));
                     }
                 }
             }
@@ -162,19 +166,21 @@ fn continues(byte: u8) -> bool {
     byte & 0xC0 == 0x80
 }
 
-fn blocks(pairs: &[(u32, u32)], n_buckets: usize, n_file: usize) -> Parsed<Vec<Block>> {
-    if let Some((bucket, _)) = pairs.last().filter(|last| last.0 as usize >= n_buckets) {
-        return Err(format!("bucket {bucket} was kept of {n_buckets}"));
+impl Kept {
+    fn new(pairs: &[(u32, u32)], n_buckets: usize, n_file: usize) -> Parsed<Self> {
+        if let Some((bucket, _)) = pairs.last().filter(|last| last.0 as usize >= n_buckets) {
+            return Err(format!("bucket {bucket} was kept of {n_buckets}"));
+        }
+        check_size(n_buckets / 64, 12, n_file, "the buckets")?;
+        let mut bits = vec![0; n_buckets / 64 + 1];
+        for (bucket, _) in pairs {
+            bits[*bucket as usize / 64] |= 1_u64 << (bucket % 64);
+        }
+        let mut n_before = 0;
+        let before = bits.iter().map(|word| {
+            n_before += word.count_ones();
+            n_before - word.count_ones()
+        });
+        Ok(Self { before: before.collect(), bits })
     }
-    check_size(n_buckets / 64, size_of::<Block>(), n_file, "the buckets")?;
-    let mut blocks = vec![Block::default(); n_buckets / 64 + 1];
-    for (bucket, _) in pairs {
-        blocks[*bucket as usize / 64].bits |= 1 << (bucket % 64);
-    }
-    let mut before = 0;
-    for block in &mut blocks {
-        block.before = before;
-        before += block.bits.count_ones();
-    }
-    Ok(blocks)
 }

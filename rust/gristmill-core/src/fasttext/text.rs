@@ -90,7 +90,8 @@ impl Model {
     }
 
     /// Words are hashed some at a time before the first of them is looked up: what the look-ups need
-    /// is then on its way. Without `prefetch`, a vocabulary of 74,000 words reads 179 MB/s of English text, with it 243.
+    /// is then on its way. A model of 74,000 words reads 243 MB/s of English text with `prefetch`,
+    /// 179 without.
     fn add_words(&self, text: &[u8], scratch: &mut Scratch) {
         let none = Word { bytes: &[], hash: 0 };
         let (mut ahead, mut at) = ([none; AHEAD], 0);
@@ -139,9 +140,9 @@ impl Model {
         let (row, count) = unknown.sum(word, hash, |row| {
             part.fill(0.0);
             let mut count = 0;
-            self.ngrams.subwords(word, bounded, |rows| {
-                rows.iter().for_each(|row| add(part, self.rows.row(*row)));
-                count += rows.len() as u32;
+            self.ngrams.subwords(word, bounded, |row| {
+                add(part, self.rows.row(row));
+                count += 1;
             });
             row.iter_mut().zip(part).for_each(|(to, from)| *to = *from as f32);
             count

@@ -43,7 +43,7 @@ pub(super) fn email(text: &str, at: usize) -> Option<Found> {
 }
 
 /// The end of the domain name that starts at `start`, if its last label is a top-level domain.
-fn domain_end(text: &str, start: usize) -> Option<usize> {
+pub(super) fn domain_end(text: &str, start: usize) -> Option<usize> {
     let bytes = &text.as_bytes()[start..];
     let part = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'-' || **byte == b'.';
     let length = bytes.iter().take(LONGEST_DOMAIN + 1).take_while(part).count();
@@ -109,7 +109,28 @@ const ADDRESS_WORDS: [&str; 15] = [
 /// Octets up to this are usual in versions and sections; so is a last one of 0.
 const LOW_OCTET: u8 = 20;
 
-/// The public IPv4 address that begins with the digits `run`.
+/// Whom an address leads to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// Somebody on the internet.
+    Public,
+    /// A machine of the network it is used in.
+    Private,
+    /// Nobody: loopback, multicast, documentation, reserved.
+    Nobody,
+}
+
+impl Reach {
+    fn entity(self) -> Option<Entity> {
+        match self {
+            Self::Public => Some(Entity::Ip),
+            Self::Private => Some(Entity::PrivateIp),
+            Self::Nobody => None,
+        }
+    }
+}
+
+/// The IPv4 address that begins with the digits `run`.
 pub(super) fn ipv4(text: &str, run: &Range<usize>) -> Option<Found> {
     let last = before(text, run.start, 1);
     let fits = run.len() <= 3 && byte(text, run.end) == b'.';
@@ -122,18 +143,15 @@ pub(super) fn ipv4(text: &str, run: &Range<usize>) -> Option<Found> {
         is_word(next) || (matches!(next, b'.' | b'-' | b'+') && is_word(byte(text, end + 1)));
     let is_low = octets.iter().all(|octet| *octet <= LOW_OCTET) || octets[3] == 0;
     let named = word_before(text, run.start, &ADDRESS_WORDS);
-    if goes_on
-        || !is_public_v4(Ipv4Addr::from(octets))
-        || word_before(text, run.start, &VERSION_WORDS)
-        || (is_low && !named)
-    {
+    if goes_on || word_before(text, run.start, &VERSION_WORDS) || (is_low && !named) {
         return None;
     }
     let score = if named { 0.95 } else { 0.8 };
-    Some(Found { span: run.start..end, entity: Entity::Ip, score })
+    let entity = reach_v4(Ipv4Addr::from(octets)).entity()?;
+    Some(Found { span: run.start..end, entity, score })
 }
 
-fn dotted_quad(bytes: &[u8], start: usize) -> Option<([u8; 4], usize)> {
+pub(super) fn dotted_quad(bytes: &[u8], start: usize) -> Option<([u8; 4], usize)> {
     let mut octets = [0; 4];
     let mut at = start;
     for (position, octet) in octets.iter_mut().enumerate() {
@@ -155,28 +173,28 @@ fn dotted_quad(bytes: &[u8], start: usize) -> Option<([u8; 4], usize)> {
     Some((octets, at))
 }
 
-/// Whether an address belongs to somebody: not private, loopback, link-local, shared, multicast,
-/// reserved or set aside for documentation (IANA's special-purpose registry).
-fn is_public_v4(address: Ipv4Addr) -> bool {
+/// By IANA's special-purpose registry; private are RFC 1918, RFC 6598 and link-local addresses.
+fn reach_v4(address: Ipv4Addr) -> Reach {
     let [first, second, third, _] = address.octets();
-    !(address.is_private()
-        || address.is_loopback()
-        || address.is_link_local()
+    if address.is_private() || address.is_link_local() || (first == 100 && second & 0xC0 == 64) {
+        return Reach::Private;
+    }
+    let nobody = address.is_loopback()
         || address.is_documentation()
         || first == 0
         || first >= 224
-        || (first == 100 && second & 0xC0 == 64)
         || (first == 192 && second == 0 && third == 0)
-        || (first == 198 && second & 0xFE == 18))
+        || (first == 198 && second & 0xFE == 18);
+    if nobody { Reach::Nobody } else { Reach::Public }
 }
 
 /// Longest way to write an IPv6 address.
 const LONGEST_V6: usize = 39;
 
-/// The public IPv6 address whose first colon is at `at`.
+/// The IPv6 address whose first colon is at `at`.
 ///
-/// A shortened one (`::`) must begin with 2 or 3, as every address in use does; else names such as
-/// `add::face` would be taken.
+/// A shortened one (`::`) must begin with 2 or 3, as every public address in use does, or be private;
+/// else names such as `add::face` would be taken.
 pub(super) fn ipv6(text: &str, at: usize) -> Option<Found> {
     let bytes = text.as_bytes();
     let hex = |byte: &&u8| byte.is_ascii_hexdigit();
@@ -197,21 +215,24 @@ pub(super) fn ipv6(text: &str, at: usize) -> Option<Found> {
     let address: Ipv6Addr = written.parse().ok()?;
     let short = written.contains("::");
     let global = address.segments()[0] & 0xE000 == 0x2000;
-    if !is_public_v6(address) || (short && !global) {
+    let reach = reach_v6(address);
+    let known = global || (reach == Reach::Private && head == 4);
+    if short && !known {
         return None;
     }
     let span = start..start + written.len();
-    Some(Found { span, entity: Entity::Ip, score: if global { 0.95 } else { 0.7 } })
+    Some(Found { span, entity: reach.entity()?, score: if known { 0.95 } else { 0.7 } })
 }
 
-fn is_public_v6(address: Ipv6Addr) -> bool {
+/// By IANA's special-purpose registry; private are unique local and link-local addresses.
+fn reach_v6(address: Ipv6Addr) -> Reach {
     let [first, second, ..] = address.segments();
-    !(address.is_loopback()
-        || address.is_unspecified()
+    if first & 0xFE00 == 0xFC00 || first & 0xFFC0 == 0xFE80 {
+        return Reach::Private;
+    }
+    let nobody = first == 0
         || address.is_multicast()
-        || first & 0xFE00 == 0xFC00
-        || first & 0xFFC0 == 0xFE80
         || (first == 0x2001 && second == 0xDB8)
-        || (first == 0x3FFF && second < 0x1000)
-        || first == 0)
+        || (first == 0x3FFF && second < 0x1000);
+    if nobody { Reach::Nobody } else { Reach::Public }
 }

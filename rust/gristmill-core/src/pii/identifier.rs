@@ -1,8 +1,8 @@
-//! Numbers with a check: payment cards, bank accounts, national identification numbers.
+//! Numbers with a check: payment cards and bank accounts.
 
 use std::ops::Range;
 
-use super::near::{before, byte, goes_on_after, goes_on_before, word_before};
+use super::near::{byte, goes_on_after, goes_on_before, word_before};
 use super::{Entity, Found};
 
 const CARD_WORDS: [&str; 12] = [
@@ -80,7 +80,7 @@ fn card_lengths(digits: &[u8]) -> &'static [usize] {
 }
 
 /// The check of ISO/IEC 7812-1, annex B.
-fn luhn(digits: &[u8]) -> bool {
+pub(super) fn luhn(digits: &[u8]) -> bool {
     let sum: u32 = digits
         .iter()
         .rev()
@@ -217,72 +217,4 @@ fn mod_97(characters: &[u8]) -> u32 {
         b'0'..=b'9' => (sum * 10 + u32::from(character - b'0')) % 97,
         _ => (sum * 100 + u32::from(character - b'A') + 10) % 97,
     })
-}
-
-const ID_WORDS: [&str; 8] =
-    ["ssn", "social security", "itin", "taxpayer", "tax id", "nino", "insurance", "ss#"];
-
-/// The national identification number that begins with, or has its first digits at, `run`.
-pub(super) fn national_id(text: &str, run: &Range<usize>) -> Option<Found> {
-    us_number(text, run).or_else(|| uk_number(text, run))
-}
-
-/// A US Social Security number or Individual Taxpayer Identification Number.
-///
-/// With hyphens, or with anything between its parts when a word before says what it is.
-fn us_number(text: &str, run: &Range<usize>) -> Option<Found> {
-    let bytes = text.as_bytes();
-    let start = run.start;
-    let separated = run.len() == 3 && matches!(byte(text, run.end), b'-' | b' ');
-    if goes_on_before(text, start) || !(separated || run.len() == 9) {
-        return None;
-    }
-    let gap = usize::from(separated);
-    let at = [start, start + 3 + gap, start + 5 + 2 * gap];
-    let end = at[2] + 4;
-    let parts =
-        [bytes.get(at[0]..at[0] + 3)?, bytes.get(at[1]..at[1] + 2)?, bytes.get(at[2]..end)?];
-    let sign = byte(text, start + 3);
-    let digits = parts.iter().all(|part| part.iter().all(u8::is_ascii_digit));
-    if !digits || (separated && byte(text, at[2] - 1) != sign) || goes_on_after(text, end) {
-        return None;
-    }
-    let [area, group, serial] =
-        parts.map(|part| part.iter().fold(0_u32, |sum, d| sum * 10 + u32::from(d - b'0')));
-    let taxpayer = area >= 900 && matches!(group, 50..=65 | 70..=88 | 90..=92 | 94..=99);
-    let assigned = area < 900 && area != 666 && area > 0 && group > 0 && serial > 0;
-    let named = word_before(text, start, &ID_WORDS);
-    if !(assigned || taxpayer) || !(named || (separated && sign == b'-')) {
-        return None;
-    }
-    let score = if named { 0.99 } else { 0.8 };
-    Some(Found { span: start..end, entity: Entity::NationalId, score })
-}
-
-/// A UK National Insurance number: two letters, six digits, a letter from A to D.
-fn uk_number(text: &str, run: &Range<usize>) -> Option<Found> {
-    let gap = usize::from(before(text, run.start, 1) == b' ');
-    let start = run.start.checked_sub(2 + gap)?;
-    let letters = [byte(text, start), byte(text, start + 1)];
-    let usable = |byte: u8| byte.is_ascii_uppercase() && !b"DFIQUV".contains(&byte);
-    let unused = [*b"BG", *b"GB", *b"KN", *b"NK", *b"NT", *b"TN", *b"ZZ"];
-    if !letters.iter().all(|byte| usable(*byte))
-        || letters[1] == b'O'
-        || unused.contains(&letters)
-        || goes_on_before(text, start)
-    {
-        return None;
-    }
-    let (mut at, mut digits) = (run.start, 0);
-    while digits < 6 {
-        match byte(text, at) {
-            b'0'..=b'9' => digits += 1,
-            b' ' if digits > 0 && digits % 2 == 0 && gap == 1 => {}
-            _ => return None,
-        }
-        at += 1;
-    }
-    at += usize::from(byte(text, at) == b' ' && gap == 1);
-    let valid = matches!(byte(text, at), b'A'..=b'D') && !goes_on_after(text, at + 1);
-    valid.then_some(Found { span: start..at + 1, entity: Entity::NationalId, score: 0.8 })
 }

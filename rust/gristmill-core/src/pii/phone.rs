@@ -158,8 +158,21 @@ fn international(text: &str, number: &Number) -> Option<f32> {
     let digits: Vec<u8> =
         text[number.start..number.end].bytes().filter(u8::is_ascii_digit).take(3).collect();
     let decimal = number.n_groups == 2 && number.dots;
-    let fits = (8..=15).contains(&number.digits) && !decimal && has_country_code(&digits);
+    let fits = !decimal && has_country_code(&digits) && has_plan_length(number, &digits);
     fits.then_some(if number.n_groups > 1 { 0.95 } else { 0.8 })
+}
+
+/// Whether there are as many digits as the country's numbering plan has (ITU-T E.129 notices), country
+/// code included, one more when a trunk zero stands in parentheses; 8 to 15 elsewhere.
+fn has_plan_length(number: &Number, code: &[u8]) -> bool {
+    let (least, most) = match code {
+        [b'1' | b'7', ..] | [b'3', b'3' | b'4', ..] => (11, 11),
+        [b'4', b'5', ..] => (10, 10),
+        [b'4', b'4', ..] => (9, 12),
+        _ => (8, 15),
+    };
+    let trunk = usize::from(number.parenthesis);
+    (least..=most + trunk).contains(&number.digits)
 }
 
 /// Whether digits begin with a country code that is assigned.
@@ -173,7 +186,8 @@ fn has_country_code(digits: &[u8]) -> bool {
             | [b'4', b'2', b'0' | b'1' | b'3']
             | [b'5' | b'6', ..]
             | [b'8', b'0'..=b'2' | b'4'..=b'8', ..]
-            | [b'9', b'0'..=b'9', ..]
+            | [b'9', b'0'..=b'8', ..]
+            | [b'9', b'9', b'1'..=b'6' | b'8']
     )
 }
 

@@ -13,17 +13,27 @@ fn pattern(pattern: &str) -> Regex {
     Regex::new(pattern).unwrap()
 }
 
-/// Forms by issuer: AWS, GitHub, GitLab, Slack, Stripe, OpenAI and Anthropic, Google, Hugging Face,
-/// npm, PyPI, SendGrid, JSON Web Tokens.
+/// Forms by issuer, as they document them: AWS, GitHub, GitLab, Slack, Stripe, OpenAI and Anthropic,
+/// Google, Hugging Face, npm, PyPI, SendGrid, Docker, DigitalOcean, Shopify, Square, Databricks, Mailgun,
+/// Grafana, Linear, Atlassian, Vault, age, Groq, Replicate, JSON Web Tokens.
 static MARKED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
         r"(?x-u)
-        (?:AKIA|ASIA)[0-9A-Z]{16} | gh[pousr]_[0-9A-Za-z]{36} | github_pat_[0-9A-Za-z_]{22,82}
-        | glpat-[0-9A-Za-z_-]{20} | xox[abeoprs]-[0-9A-Za-z-]{10,72}
-        | [srp]k_live_[0-9A-Za-z]{16,64} | sk-(?:proj-|ant-|svcacct-)?[0-9A-Za-z_-]{32,180}
-        | AIza[0-9A-Za-z_-]{35} | ya29\.[0-9A-Za-z_-]{20,200} | hf_[A-Za-z]{34}
-        | npm_[0-9A-Za-z]{36} | pypi-AgE[0-9A-Za-z_-]{50,200}
-        | SG\.[0-9A-Za-z_-]{22}\.[0-9A-Za-z_-]{43}
+        (?:AKIA|ASIA|ABIA|ACCA)[0-9A-Z]{16} | gh[pousr]_[0-9A-Za-z]{36,251}
+        | github_pat_[0-9A-Za-z_]{22,82}
+        | gl(?:pat|dt|ptt|rt|cbt|soat|agent|ft|imt)-[0-9A-Za-z_-]{20,64}(?:\.[0-9a-z.]{2,20})?
+        | xox[abceoprs]-[0-9A-Za-z-]{10,200} | xapp-[0-9]-[0-9A-Za-z-]{20,200}
+        | hooks\.slack\.com/services/T[0-9A-Z]{8,12}/B[0-9A-Z]{8,12}/[0-9A-Za-z]{20,28}
+        | [srp]k_(?:live|prod)_[0-9A-Za-z]{16,128} | [sr]k_test_[0-9A-Za-z]{16,128}
+        | whsec_[0-9A-Za-z]{32,64} | sk-(?:proj-|ant-|svcacct-)?[0-9A-Za-z_-]{32,180}
+        | AIza[0-9A-Za-z_-]{35} | ya29\.[0-9A-Za-z_-]{20,200} | GOCSPX-[0-9A-Za-z_-]{28}
+        | hf_[A-Za-z]{34} | npm_[0-9A-Za-z]{36} | pypi-AgE[0-9A-Za-z_-]{50,200}
+        | SG\.[0-9A-Za-z_-]{22}\.[0-9A-Za-z_-]{43} | dckr_[po]at_[0-9A-Za-z_-]{27,32}
+        | do[opr]_v1_[0-9a-f]{64} | shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}
+        | sq0(?:atp|csp)-[0-9A-Za-z_-]{22,43} | dapi[0-9a-f]{32} | key-[0-9a-f]{32}
+        | glsa_[0-9A-Za-z]{32}_[0-9a-f]{8} | lin_api_[0-9A-Za-z]{40} | ATATT3[0-9A-Za-z_=-]{100,250}
+        | hvs\.[0-9A-Za-z_-]{24,120} | AGE-SECRET-KEY-1[0-9A-Z]{58} | gsk_[0-9A-Za-z]{52}
+        | r8_[0-9A-Za-z]{37}
         | eyJ[0-9A-Za-z_-]{10,500}\.eyJ[0-9A-Za-z_-]{10,2000}\.[0-9A-Za-z_-]{10,700}",
     )
 });

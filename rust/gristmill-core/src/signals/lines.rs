@@ -1,14 +1,15 @@
-//! Everything that is counted by line or paragraph, and the walk over a text's words.
+//! Everything that is counted by line or paragraph.
 
-use std::hash::BuildHasherDefault;
 use std::sync::LazyLock;
 
-use hashbrown::HashMap;
+use hashbrown::HashSet;
 use regex::bytes::Regex;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::classes;
-use super::words::{Identity, Lexicon, in_ranges, is_space};
+use super::suspects;
+use super::walk::{Line, Walker};
+use super::words::{IdentityHasher, Lexicon, Words, in_ranges, is_space};
 
 /// Repeated elements, as datatrove's `find_duplicates` counts them.
 #[derive(Default)]
@@ -47,99 +48,72 @@ const C4_LONGEST_WORD_CHARS: usize = 1000;
 const C4_FEWEST_WORDS: usize = 3;
 
 #[expect(clippy::unwrap_used, reason = "a constant pattern, compiled by every test")]
-fn pattern(pattern: &str) -> Regex {
-    Regex::new(pattern).unwrap()
+static CITATION: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\[(?:\d*|edit|citation needed)\]").unwrap());
+
+/// Hashes of the elements seen; reused from text to text.
+type Seen = HashSet<u64, IdentityHasher>;
+
+/// Counts lines; keeps its buffers between texts.
+#[derive(Default)]
+pub(super) struct LineMeter {
+    walker: Walker,
+    seen: Seen,
 }
 
-static CITATION: LazyLock<Regex> = LazyLock::new(|| pattern(r"\[(?:\d*|edit|citation needed)\]"));
-static LOREM_IPSUM: LazyLock<Regex> = LazyLock::new(|| pattern("(?i-u)lorem ipsum"));
-static POLICY: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(
-        "(?i-u)javascript|terms of use|privacy policy|cookie policy|uses cookies|use of cookies\
-         |use cookies",
-    )
-});
-
-/// Count lines and append the ids of the words of `text` to `words`.
-pub(super) fn line_figures(text: &str, lexicon: &mut Lexicon, words: &mut Vec<u32>) -> LineFigures {
-    let mut found = LineFigures::default();
-    by_newline(text, &mut found);
-    found.paragraphs = paragraphs(text);
-    let suspects = Suspects {
-        lorem_ipsum: LOREM_IPSUM.is_match(text.as_bytes()),
-        policy: POLICY.is_match(text.as_bytes()),
-    };
-    for line in SplitLines(text) {
-        found.lines += 1;
-        found.bullets += usize::from(strip_start(line).starts_with(['•', '-']));
-        let stripped = strip(line);
-        found.ellipses += usize::from(stripped.ends_with("...") || stripped.ends_with('…'));
-        let walked = lexicon.walk(stripped, words);
-        c4_line(stripped, walked, suspects, lexicon, &mut found);
+impl LineMeter {
+    /// Count lines and append the words of `text` to `words`.
+    pub(super) fn measure(
+        &mut self,
+        text: &str,
+        lexicon: &mut Lexicon,
+        words: &mut Words,
+    ) -> LineFigures {
+        let mut found = LineFigures::default();
+        let is_ascii = text.is_ascii();
+        let chars = |part: &str| if is_ascii { part.len() } else { part.chars().count() };
+        by_newline(text, &mut found, &mut self.seen, chars);
+        found.paragraphs = paragraphs(text, &mut self.seen, chars);
+        self.walker.each_line(text, lexicon, words, |line, lexicon| {
+            let stripped = &text[line.stripped.clone()];
+            found.lines += 1;
+            found.bullets += usize::from(stripped.starts_with(['•', '-']));
+            found.ellipses += usize::from(stripped.ends_with("...") || stripped.ends_with('…'));
+            c4_line(stripped, line, lexicon, &mut found);
+        });
+        found
     }
-    found
-}
-
-/// What a whole text may hold, so that its lines need no search when it does not.
-#[derive(Clone, Copy)]
-struct Suspects {
-    lorem_ipsum: bool,
-    policy: bool,
-}
-
-/// What walking over a line's words found.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Walked {
-    /// Parts between white space.
-    pub spans: usize,
-    pub sentences: usize,
 }
 
 /// C4's rules for one stripped line, in datatrove's order.
-fn c4_line(
-    line: &str,
-    walked: Walked,
-    suspects: Suspects,
-    lexicon: &mut Lexicon,
-    found: &mut LineFigures,
-) {
+fn c4_line(stripped: &str, line: &Line, lexicon: &mut Lexicon, found: &mut LineFigures) {
     let long = |word: &str| word.chars().count() > C4_LONGEST_WORD_CHARS;
-    if line.len() > C4_LONGEST_WORD_CHARS && line.split(is_space).any(long) {
+    if stripped.len() > C4_LONGEST_WORD_CHARS && stripped.split(is_space).any(long) {
         return;
     }
-    let cited =
-        memchr::memchr(b'[', line.as_bytes()).is_some() && CITATION.is_match(line.as_bytes());
-    let without = if cited { remove_citations(line) } else { String::new() };
-    let line = if cited { without.as_str() } else { line };
-    if !line.ends_with(['.', '?', '!', '"', '\'']) || line.ends_with("...") {
+    let cited = stripped.ends_with([']', '.', '?', '!', '"', '\''])
+        && memchr::memchr(b'[', stripped.as_bytes()).is_some()
+        && CITATION.is_match(stripped.as_bytes());
+    let without = if cited { remove_citations(stripped) } else { String::new() };
+    let text = if cited { without.as_str() } else { stripped };
+    if !text.ends_with(['.', '?', '!', '"', '\'']) || text.ends_with("...") {
         return;
     }
-    if walked.spans < C4_FEWEST_WORDS {
+    if line.spans < C4_FEWEST_WORDS {
         return;
     }
-    if (suspects.lorem_ipsum || cited) && LOREM_IPSUM.is_match(line.as_bytes()) {
+    let suspect = line.suspect || cited;
+    if suspect && suspects::has_lorem_ipsum(text) {
         found.lorem_ipsum = true;
-        return;
-    }
-    // datatrove asks for JavaScript before the bracket and for the policies after it.
-    let refused = (suspects.policy || cited).then(|| POLICY.find(line.as_bytes())).flatten();
-    if refused.is_some_and(|_| contains_javascript(line)) {
-        return;
-    }
-    if memchr::memchr(b'{', line.as_bytes()).is_some() {
+    } else if suspect && suspects::has_javascript(text) {
+        // The line goes before its bracket is seen; it stays for a policy until then.
+    } else if memchr::memchr(b'{', text.as_bytes()).is_some() {
         found.curly_bracket = true;
-        return;
+    } else if !(suspect && suspects::has_policy(text)) {
+        found.kept += 1;
+        found.sentences +=
+            if cited { Walker::count_sentences(text, lexicon) } else { line.sentences };
     }
-    if refused.is_some() {
-        return;
-    }
-    found.kept += 1;
-    found.sentences +=
-        if cited { lexicon.walk(line, &mut Vec::new()).sentences } else { walked.sentences };
-}
-
-fn contains_javascript(line: &str) -> bool {
-    line.as_bytes().windows(10).any(|part| part.eq_ignore_ascii_case(b"javascript"))
 }
 
 fn remove_citations(line: &str) -> String {
@@ -148,25 +122,29 @@ fn remove_citations(line: &str) -> String {
 }
 
 /// Everything about lines that end in `\n` and nothing else.
-fn by_newline(text: &str, found: &mut LineFigures) {
-    let mut seen: HashMap<u64, (), BuildHasherDefault<Identity>> = HashMap::default();
+fn by_newline(
+    text: &str,
+    found: &mut LineFigures,
+    seen: &mut Seen,
+    count_chars: impl Fn(&str) -> usize,
+) {
+    seen.clear();
     let (starts, ends) = (text.starts_with('\n'), text.ends_with('\n'));
     found.filled.count = usize::from(starts) + usize::from(ends) + usize::from(text.is_empty());
     found.filled.duplicates = usize::from(starts && ends);
-    found.newlines = memchr::memchr_iter(b'\n', text.as_bytes()).count();
     for line in split_newlines(text) {
+        found.newlines += 1;
         if line.is_empty() {
             continue;
         }
         found.filled.count += 1;
-        let is_new = seen.insert(xxh3_64(line.as_bytes()), ()).is_none();
-        let is_blank = line.chars().all(is_space);
-        let chars = if is_new && is_blank { 0 } else { line.chars().count() };
+        let is_new = seen.insert(xxh3_64(line.as_bytes()));
+        let chars = count_chars(line);
         if !is_new {
             found.filled.duplicates += 1;
             found.filled.duplicate_chars += chars;
         }
-        if is_blank {
+        if line.chars().all(is_space) {
             continue;
         }
         found.not_blank += 1;
@@ -174,6 +152,7 @@ fn by_newline(text: &str, found: &mut LineFigures) {
         found.short += usize::from(chars <= SHORT_LINE_CHARS);
         found.terminated += usize::from(is_terminated(line));
     }
+    found.newlines -= 1;
 }
 
 fn is_terminated(line: &str) -> bool {
@@ -193,68 +172,23 @@ fn split_newlines(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-fn paragraphs(text: &str) -> Duplicates {
-    let mut seen: HashMap<u64, (), BuildHasherDefault<Identity>> = HashMap::default();
+fn paragraphs(text: &str, seen: &mut Seen, count_chars: impl Fn(&str) -> usize) -> Duplicates {
+    seen.clear();
     let mut found = Duplicates::default();
-    let mut rest = strip(text);
+    let mut rest = text.trim_matches(is_space);
     loop {
         let cut = memchr::memmem::find(rest.as_bytes(), b"\n\n");
         let paragraph = &rest[..cut.unwrap_or(rest.len())];
         found.count += 1;
-        if seen.insert(xxh3_64(paragraph.as_bytes()), ()).is_some() {
+        let is_last = cut.is_none();
+        // One paragraph alone repeats none.
+        if (!is_last || found.count > 1) && !seen.insert(xxh3_64(paragraph.as_bytes())) {
             found.duplicates += 1;
-            found.duplicate_chars += paragraph.chars().count();
+            found.duplicate_chars += count_chars(paragraph);
         }
         match cut {
             Some(cut) => rest = rest[cut..].trim_start_matches('\n'),
             None => return found,
         }
-    }
-}
-
-/// Python's `str.strip`.
-fn strip(text: &str) -> &str {
-    text.trim_matches(is_space)
-}
-
-fn strip_start(text: &str) -> &str {
-    text.trim_start_matches(is_space)
-}
-
-/// Python's `str.splitlines`: no empty line after the last separator.
-struct SplitLines<'a>(&'a str);
-
-impl<'a> Iterator for SplitLines<'a> {
-    type Item = &'a str;
-
-    fn next(&mut self) -> Option<&'a str> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let Some((end, width)) = line_end(self.0.as_bytes()) else {
-            return Some(std::mem::take(&mut self.0));
-        };
-        let line = &self.0[..end];
-        self.0 = &self.0[end + width..];
-        Some(line)
-    }
-}
-
-/// The first line separator: where it begins, and its width in bytes.
-fn line_end(bytes: &[u8]) -> Option<(usize, usize)> {
-    let mut from = 0;
-    loop {
-        let is_end = |byte: &u8| matches!(byte, 0x0A..=0x0D | 0x1C..=0x1E | 0xC2 | 0xE2);
-        let end = from + bytes[from..].iter().position(is_end)?;
-        let width = match &bytes[end..] {
-            [b'\r', b'\n', ..] | [0xC2, 0x85, ..] => 2,
-            [0xE2, 0x80, 0xA8 | 0xA9, ..] => 3,
-            [0xC2 | 0xE2, ..] => 0,
-            _ => 1,
-        };
-        if width > 0 {
-            return Some((end, width));
-        }
-        from = end + 1;
     }
 }

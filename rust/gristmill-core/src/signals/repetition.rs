@@ -1,8 +1,11 @@
 //! How much of a text is its most frequent, and its repeated, n-grams of words.
 //!
 //! An n-gram that occurs twice is made of two (n-1)-grams that occur twice. So each step looks only
-//! at the places the last one left: all of them for n = 2, a tenth for n = 3, few after that. A key
-//! is a pair of numbers of the step before, so nothing is ever hashed to a collision.
+//! at the places the last one left: all of them for n = 2, a tenth for n = 3, few after that. A pair
+//! of words is known by 64 bits of hash: of 100,000 different ones, two are alike in one text of a
+//! billion. A longer n-gram is a pair of numbers of the step before, so it is exactly known.
+
+use super::words::fold;
 
 /// Characters of n-grams; see [`Repetition::measure`].
 pub(super) struct Figures {
@@ -23,31 +26,22 @@ struct Place {
 /// Working memory, reused from text to text.
 #[derive(Default)]
 pub(super) struct Repetition {
-    /// `ends[i]`: characters of the first `i` words.
-    ends: Vec<u32>,
     places: Vec<Place>,
     next: Vec<Place>,
-    /// Occurrences of each n-gram.
-    counts: Vec<u32>,
     seen: Vec<bool>,
-    table: Table,
+    grams: Grams,
 }
 
 impl Repetition {
-    /// Measure the n-grams of `words`, whose lengths `chars` gives.
+    /// Measure the n-grams of `words`; `ends[i]` are the characters of the first `i` of them.
     ///
     /// The most frequent n-gram is the first one among equals, and may occur only once; its words
     /// are joined by spaces. Duplicates are sought left to right: an n-gram met before counts whole
     /// and the search goes on behind it, any other is remembered and the search goes on at the next
     /// word.
-    pub(super) fn measure(&mut self, words: &[u32], chars: impl Fn(u32) -> u32) -> Figures {
-        self.ends.clear();
-        self.ends.push(0);
-        self.ends.extend(words.iter().scan(0, |end, &word| {
-            *end += chars(word);
-            Some(*end)
-        }));
+    pub(super) fn measure(&mut self, words: &[u64], ends: &[u32]) -> Figures {
         let mut figures = Figures { top: [0; 3], duplicated: [0; 6] };
+        let chars = |start: usize, n: usize| (ends[start + n] - ends[start]) as usize;
         self.pair_words(words);
         for n in 2..=10 {
             if n > 2 {
@@ -57,61 +51,55 @@ impl Repetition {
                 break;
             }
             match n {
-                2..=4 => figures.top[n - 2] = self.top(n),
-                _ => figures.duplicated[n - 5] = self.duplicated(n),
+                2..=4 => {
+                    let (start, times) = self.grams.top();
+                    figures.top[n - 2] = (chars(start, n) + n - 1) * times;
+                }
+                _ => figures.duplicated[n - 5] = self.duplicated(n, chars),
             }
             self.drop_single();
         }
         figures
     }
 
-    fn pair_words(&mut self, words: &[u32]) {
+    fn pair_words(&mut self, words: &[u64]) {
+        self.grams.clear(words.len());
         self.places.clear();
-        self.counts.clear();
-        self.table.clear(words.len());
-        for (start, pair) in words.windows(2).enumerate() {
-            let gram = self.table.number(pair[0], pair[1], &mut self.counts);
-            self.places.push(Place { start: start as u32, gram });
-        }
+        self.places.extend(words.windows(2).enumerate().map(|(start, pair)| {
+            let start = start as u32;
+            Place { start, gram: self.grams.number(fold(pair[0], pair[1].rotate_left(32)), start) }
+        }));
     }
 
     /// Go from n-grams that occur twice to the (n+1)-grams that may.
     fn pair_places(&mut self) {
         self.next.clear();
-        self.counts.clear();
-        self.table.clear(self.places.len());
+        self.grams.clear(self.places.len());
         for pair in self.places.windows(2) {
-            if pair[0].start + 1 == pair[1].start {
-                let gram = self.table.number(pair[0].gram, pair[1].gram, &mut self.counts);
-                self.next.push(Place { start: pair[0].start, gram });
+            let start = pair[0].start;
+            if start + 1 == pair[1].start {
+                let both = u64::from(pair[0].gram) << 32 | u64::from(pair[1].gram);
+                let gram = self.grams.number(both, start);
+                self.next.push(Place { start, gram });
             }
         }
         std::mem::swap(&mut self.places, &mut self.next);
     }
 
     fn drop_single(&mut self) {
-        let counts = &self.counts;
-        self.places.retain(|place| counts[place.gram as usize] > 1);
-    }
-
-    fn chars(&self, start: usize, n: usize) -> usize {
-        (self.ends[start + n] - self.ends[start]) as usize
-    }
-
-    fn top(&self, n: usize) -> usize {
-        let (mut best, mut times) = (0, 1);
-        for place in &self.places {
-            let count = self.counts[place.gram as usize] as usize;
-            if count > times {
-                (best, times) = (place.start as usize, count);
-            }
+        // As `Vec::retain`, without a branch that no one can predict.
+        let mut kept = 0;
+        for at in 0..self.places.len() {
+            let place = self.places[at];
+            self.places[kept] = place;
+            kept += usize::from(self.grams.known[place.gram as usize].times > 1);
         }
-        (self.chars(best, n) + n - 1) * times
+        self.places.truncate(kept);
     }
 
-    fn duplicated(&mut self, n: usize) -> usize {
+    fn duplicated(&mut self, n: usize, chars: impl Fn(usize, usize) -> usize) -> usize {
         self.seen.clear();
-        self.seen.resize(self.counts.len(), false);
+        self.seen.resize(self.grams.known.len(), false);
         let (mut from, mut n_chars) = (0, 0);
         for place in &self.places {
             let start = place.start as usize;
@@ -120,7 +108,7 @@ impl Repetition {
             }
             let seen = &mut self.seen[place.gram as usize];
             if *seen {
-                n_chars += (self.ends[start + n] - self.ends[start]) as usize;
+                n_chars += chars(start, n);
                 from = start + n;
             }
             *seen = true;
@@ -129,69 +117,88 @@ impl Repetition {
     }
 }
 
+/// What is known of an n-gram.
+struct Gram {
+    pair: u64,
+    first: u32,
+    times: u32,
+}
+
 /// Numbers pairs in order of first occurrence: open addressing, at most half full.
 #[derive(Default)]
-struct Table {
-    slots: Vec<(u64, u32)>,
-    mask: usize,
-    free: usize,
+struct Grams {
+    known: Vec<Gram>,
+    /// Numbers of n-grams.
+    slots: Vec<u32>,
 }
 
 const EMPTY: u32 = u32::MAX;
 
+/// Multiplier that spreads bits upwards: 2^64 over the golden ratio.
+const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+
 /// Slots to begin with at most; a huge text may be one n-gram over and over.
 const FIRST_SLOTS: usize = 1 << 17;
 
-impl Table {
+impl Grams {
     fn clear(&mut self, n_pairs: usize) {
+        self.known.clear();
         self.resize((n_pairs * 2).next_power_of_two().clamp(16, FIRST_SLOTS));
     }
 
     fn resize(&mut self, size: usize) {
         self.slots.clear();
-        self.slots.resize(size, (0, EMPTY));
-        self.mask = size - 1;
-        self.free = size / 2;
+        self.slots.resize(size, EMPTY);
     }
 
-    /// The number of the pair, whose count goes up by one.
-    fn number(&mut self, left: u32, right: u32, counts: &mut Vec<u32>) -> u32 {
-        let key = u64::from(left) << 32 | u64::from(right);
-        let slot = self.slot(key);
-        let (_, number) = self.slots[slot];
+    /// Where the most frequent n-gram, the first one among equals, begins; how often it occurs.
+    fn top(&self) -> (usize, usize) {
+        let times = self.known.iter().map(|gram| gram.times).max().unwrap_or(1);
+        if times == 1 {
+            return (0, 1);
+        }
+        let first = self.known.iter().find(|gram| gram.times == times).map_or(0, |gram| gram.first);
+        (first as usize, times as usize)
+    }
+
+    /// The number of the pair at `start`, which occurs once more.
+    #[inline]
+    fn number(&mut self, pair: u64, start: u32) -> u32 {
+        let slot = self.slot(pair);
+        let number = self.slots[slot];
         if number != EMPTY {
-            counts[number as usize] += 1;
+            self.known[number as usize].times += 1;
             return number;
         }
-        let number = counts.len() as u32;
-        counts.push(1);
-        self.slots[slot] = (key, number);
-        self.free -= 1;
-        if self.free == 0 {
+        let number = self.known.len() as u32;
+        self.known.push(Gram { pair, first: start, times: 1 });
+        self.slots[slot] = number;
+        if self.known.len() * 2 > self.slots.len() {
             self.grow();
         }
         number
     }
 
-    /// Where `key` is, or would be.
-    fn slot(&self, key: u64) -> usize {
-        let mixed = u128::from(key ^ 0x9E37_79B9_7F4A_7C15) * 0xD6E8_FEB8_6659_FD93;
-        let mut slot = ((mixed >> 64) ^ mixed) as usize & self.mask;
-        while self.slots[slot].1 != EMPTY && self.slots[slot].0 != key {
-            slot = (slot + 1) & self.mask;
+    /// Where `pair` is, or would be.
+    #[inline]
+    fn slot(&self, pair: u64) -> usize {
+        let mask = self.slots.len() - 1;
+        let mut slot = (pair.wrapping_mul(GOLDEN) >> 32) as usize & mask;
+        loop {
+            let number = self.slots[slot];
+            if number == EMPTY || self.known[number as usize].pair == pair {
+                return slot;
+            }
+            slot = (slot + 1) & mask;
         }
-        slot
     }
 
+    #[cold]
     fn grow(&mut self) {
-        let held = std::mem::take(&mut self.slots);
-        self.resize(held.len() * 2);
-        for (key, number) in held {
-            if number != EMPTY {
-                let slot = self.slot(key);
-                self.slots[slot] = (key, number);
-                self.free -= 1;
-            }
+        self.resize(self.slots.len() * 2);
+        for number in 0..self.known.len() {
+            let slot = self.slot(self.known[number].pair);
+            self.slots[slot] = number as u32;
         }
     }
 }

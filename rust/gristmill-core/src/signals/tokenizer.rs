@@ -13,9 +13,10 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
 use super::classes;
+use super::sieve::Sieve;
 use super::words::in_ranges;
 
 /// The words of a part without white space.
@@ -34,7 +35,9 @@ pub(super) struct Rules {
     /// The number of words that affixes alone would cut an exception into, where they cut at all.
     taken_apart: HashMap<String, usize>,
     /// Their first two bytes, so that few places need a look-up.
-    taken_apart_heads: HashSet<[u8; 2]>,
+    taken_apart_heads: Sieve,
+    /// What all exceptions look like from afar, so that few texts need a look-up.
+    looks: Sieve,
     longest: usize,
     most_words: usize,
 }
@@ -44,7 +47,8 @@ impl Rules {
         let mut rules = Self {
             exceptions: HashMap::new(),
             taken_apart: HashMap::new(),
-            taken_apart_heads: HashSet::new(),
+            taken_apart_heads: Sieve::default(),
+            looks: Sieve::default(),
             longest: 0,
             most_words: 0,
         };
@@ -58,17 +62,18 @@ impl Rules {
             rules.cut_affixes(text, &mut cuts);
             if cuts.len() > 1 {
                 rules.taken_apart.insert(text.clone(), cuts.len());
-                rules.taken_apart_heads.extend(head(text));
+                rules.taken_apart_heads.insert(head(text));
                 rules.most_words = rules.most_words.max(cuts.len());
             }
             rules.longest = rules.longest.max(text.len());
+            rules.looks.insert(look(text));
         }
         rules.exceptions = exceptions.into_iter().collect();
         rules
     }
 
     fn exception(&self, text: &str) -> Option<&[usize]> {
-        if text.len() > self.longest {
+        if text.len() > self.longest || !self.looks.contains(look(text)) {
             return None;
         }
         self.exceptions.get(text).map(Vec::as_slice)
@@ -77,6 +82,10 @@ impl Rules {
     /// Append the words of a part without white space, as byte ranges in order.
     pub(super) fn cut(&self, part: &str, cuts: &mut Vec<Range<usize>>) {
         let from = cuts.len();
+        if part.bytes().all(|byte| byte.is_ascii_alphabetic()) && self.exception(part).is_none() {
+            cuts.push(0..part.len());
+            return;
+        }
         self.cut_affixes(part, cuts);
         if cuts.len() > from + 1 {
             self.put_together(part, from, cuts);
@@ -143,7 +152,7 @@ impl Rules {
         let mut found: Vec<(usize, usize)> = Vec::new();
         for first in 0..words.len() {
             let rest = &part[words[first].start..];
-            if !head(rest).is_some_and(|head| self.taken_apart_heads.contains(&head)) {
+            if !self.taken_apart_heads.contains(head(rest)) {
                 continue;
             }
             for n in 2..=self.most_words.min(words.len() - first) {
@@ -187,8 +196,16 @@ impl Rules {
     }
 }
 
-fn head(text: &str) -> Option<[u8; 2]> {
-    text.as_bytes().first_chunk().copied()
+/// The first two bytes, a zero for one that is not there.
+fn head(text: &str) -> u32 {
+    let byte = |at: usize| u32::from(text.as_bytes().get(at).copied().unwrap_or(0));
+    byte(0) | byte(1) << 8
+}
+
+/// The first two bytes, the last one and the length.
+fn look(text: &str) -> u32 {
+    let last = text.as_bytes().last().copied().unwrap_or(0);
+    head(text) | u32::from(last) << 16 | (text.len() as u32) << 24
 }
 
 /// Punctuation that is cut off at either end.
@@ -331,15 +348,17 @@ fn is_quote(c: char) -> bool {
 /// Cut `part[whole]`, which has no affixes, at its infixes; a URL stays whole.
 fn cut_infixes(part: &str, whole: Range<usize>, cuts: &mut Vec<Range<usize>>) {
     let text = &part[whole.clone()];
+    // No infix begins with one of these.
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     if text.bytes().all(plain) || is_url(text) {
         cuts.push(whole);
         return;
     }
     let (mut from, mut at) = (0, 0);
-    let mut before = None;
-    while let Some(c) = text[at..].chars().next() {
-        let length = infix_len(&text[at..], c, before);
+    while let Some(run) = text.as_bytes()[at..].iter().position(|byte| !plain(*byte)) {
+        at += run;
+        let Some(c) = text[at..].chars().next() else { break };
+        let length = infix_len(&text[at..], c, text[..at].chars().next_back());
         if length > 0 && at > 0 {
             if from < at {
                 cuts.push(whole.start + from..whole.start + at);
@@ -348,7 +367,6 @@ fn cut_infixes(part: &str, whole: Range<usize>, cuts: &mut Vec<Range<usize>>) {
             from = at + length;
         }
         at += length.max(c.len_utf8());
-        before = text[..at].chars().next_back();
     }
     if from < text.len() {
         cuts.push(whole.start + from..whole.end);

@@ -1,5 +1,6 @@
 //! Words that hold characters outside ASCII.
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
@@ -57,29 +58,43 @@ const FINAL_SIGMA: char = 'ς';
 
 /// A word under construction: its lower-case letters in UTF-8.
 #[derive(Debug, Default)]
-pub(super) struct WideWord(Vec<u8>);
+pub(super) struct WideWord {
+    letters: Vec<u8>,
+    /// Where in the run it starts.
+    start: usize,
+}
 
 impl WideWord {
-    /// Append the hashes of the words in `run`, a stretch of bytes in which no ASCII separates words.
-    /// Bytes that are not UTF-8 separate words.
-    pub(super) fn split(&mut self, run: &[u8], words: &mut Vec<u64>) {
+    /// Call `visit` with the hash and the bytes of each word in `run`, a stretch of bytes in which no
+    /// ASCII separates words. Bytes that are not UTF-8 separate words.
+    #[inline]
+    pub(super) fn split(&mut self, run: &[u8], mut visit: impl FnMut(u64, Range<usize>)) {
+        let mut at = 0;
         for chunk in run.utf8_chunks() {
-            chunk.valid().chars().for_each(|character| self.take(character, words));
+            for character in chunk.valid().chars() {
+                self.take(character, at, &mut visit);
+                at += character.len_utf8();
+            }
             if !chunk.invalid().is_empty() {
-                self.end(words);
+                self.end(at, &mut visit);
+                at += chunk.invalid().len();
             }
         }
-        self.end(words);
+        self.end(at, &mut visit);
     }
 
-    fn take(&mut self, character: char, words: &mut Vec<u64>) {
+    fn take(&mut self, character: char, at: usize, visit: &mut impl FnMut(u64, Range<usize>)) {
         let class = class_of(character);
-        if class & UNSPACED != 0 {
-            self.end(words);
+        if class & (UNSPACED | WORD) != WORD {
+            self.end(at, visit);
+        }
+        if self.letters.is_empty() {
+            self.start = at;
         }
         if class & WORD == 0 {
-            self.end(words);
-        } else if class & UPPER == 0 {
+            return;
+        }
+        if class & UPPER == 0 {
             self.push(character);
         } else if character == FINAL_SIGMA {
             self.push('σ');
@@ -87,19 +102,19 @@ impl WideWord {
             character.to_lowercase().for_each(|lower| self.push(lower));
         }
         if class & UNSPACED != 0 {
-            self.end(words);
+            self.end(at + character.len_utf8(), visit);
         }
     }
 
     fn push(&mut self, lower: char) {
         let mut bytes = [0; 4];
-        self.0.extend_from_slice(lower.encode_utf8(&mut bytes).as_bytes());
+        self.letters.extend_from_slice(lower.encode_utf8(&mut bytes).as_bytes());
     }
 
-    fn end(&mut self, words: &mut Vec<u64>) {
-        if !self.0.is_empty() {
-            words.push(hash_word(&self.0));
-            self.0.clear();
+    fn end(&mut self, end: usize, visit: &mut impl FnMut(u64, Range<usize>)) {
+        if !self.letters.is_empty() {
+            visit(hash_word(&self.letters), self.start..end);
+            self.letters.clear();
         }
     }
 }

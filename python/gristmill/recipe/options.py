@@ -1,20 +1,13 @@
-"""The build recipe: what a YAML file may say, its defaults, and its fingerprint.
-
-A stage that is absent does not run; an empty mapping runs it with its defaults. A recipe in which a
-stage could have no effect is refused here, before any work.
-"""
+"""What each stage of a build may be told: the keys of a recipe, their defaults and their remarks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from gristmill.config import Bytes, Options, check, fingerprint, override, read_yaml, suggest
+from gristmill.config import Bytes, Options, suggest
 from gristmill.dedup.minhash import MinHash
-from gristmill.errors import NotBuiltYetError, RecipeError
 from gristmill.tokenizer.patterns import PATTERNS
 
 Format = Literal[
@@ -54,6 +47,10 @@ class SourceOptions(Options):
     """For `installed`: which texts of the installed packages."""
     on_bad: Literal["refuse", "skip", "repair"] = "skip"
     """What to do with a record that cannot be read; a skipped one is counted in the ledger."""
+    skip: list[Literal["language", "quality", "classifier", "toxicity", "names"]] = Field(
+        default=[]
+    )
+    """Filters that do not judge its documents, which pass; `names` are those of `pii`."""
 
     @model_validator(mode="after")
     def _path_fits_format(self) -> Self:
@@ -89,24 +86,42 @@ class LanguageOptions(Options):
 
     keep: list[str] = Field(min_length=1)
     min_score: float = Field(default=0.5, ge=0, le=1)
-    sources: list[str] | None = None
-    """Judge only these sources' documents; the others pass."""
+    model: str | None = None
+    """Path of a fastText model that names languages, such as lid.176.ftz; ours when absent."""
 
 
 class QualityOptions(Options):
     """Which published rule sets a document must pass."""
 
-    rules: list[Literal["gopher", "c4", "fineweb"]] = Field(
+    rules: list[Literal["gopher", "c4", "fineweb", "gibberish"]] = Field(
         default=["gopher", "c4", "fineweb"], min_length=1
     )
-    sources: list[str] | None = None
-    """Judge only these sources' documents; the others pass."""
+    thresholds: dict[str, float | tuple[float, float]] = Field(default={})
+    """Thresholds by signal, for example {gopher_word_count: [30, 100000]}; else the papers'."""
+    bad_words: str | None = None
+    """Path of a list of words, one a line, of which a document may have none; or c4, for C4's."""
+
+    @property
+    def bad_words_file(self) -> str | None:
+        """The list of words, when it is a file."""
+        return None if self.bad_words == "c4" else self.bad_words
+
+
+class ClassifierOptions(Options):
+    """A fastText classifier of yours, as `gristmill classifier train` makes one."""
+
+    model: str
+    """Path of a fastText model, `.bin` or `.ftz`."""
+    label: str | None = None
+    """The label that a document should have; that of the positive part when absent."""
+    min_score: float = Field(default=0.5, gt=0, le=1)
+    """Smallest probability of that label."""
 
 
 class ToxicityOptions(Options):
-    """How toxic a document may be."""
+    """How toxic a document may be; from 0.5 on it is tagged."""
 
-    max_score: float = Field(default=0.95, gt=0, le=1)
+    max_score: float = Field(default=0.95, ge=0.5, lt=1)
 
 
 class DocumentsOptions(Options):
@@ -207,15 +222,49 @@ class DecontaminateOptions(Options):
     """Benchmarks whose items must not be in the corpus."""
 
     against: list[str] = Field(min_length=1)
-    ngram: int = Field(default=13, ge=1)
+    ngram: int = Field(default=13, ge=4, le=1000)
+    action: Literal["drop", "cut", "report"] = "drop"
+    """Drop the document, cut the item out of it, or only report and tag it."""
 
 
 class PiiOptions(Options):
-    """Which personal data is masked."""
+    """What is done about each kind of personal data; what no list names is left alone."""
 
     mask: list[str] = Field(
-        default=["email", "phone", "card", "iban", "ip", "national_id", "secret"], min_length=1
+        default=["email", "phone", "card", "iban", "ip", "national_id", "secret"]
     )
+    """Replaced by <EMAIL_1>, with one number per value in a document."""
+    pseudonymise: list[str] = Field(default=[])
+    """Replaced by a keyed hash, <EMAIL_3fa9c2...>, the same in the whole corpus."""
+    key_env: str | None = None
+    """The environment variable that holds the key of `pseudonymise`; it is written nowhere."""
+    tag: list[str] = Field(default=[])
+    """Left in the text, and tagged in the ledger."""
+    drop: list[str] = Field(default=[])
+    """A document that has any is dropped."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_action_each(cls, data: Any) -> Any:
+        """An entity with another action leaves the default mask; given twice it is refused."""
+        if not isinstance(data, dict):
+            return data
+        lists = {key: data.get(key) or [] for key in ("mask", "pseudonymise", "tag", "drop")}
+        named = [one for entities in lists.values() for one in entities]
+        if twice := sorted({str(one) for one in named if named.count(one) > 1}):
+            raise ValueError(f"{twice[0]} has two actions; name it in one list only")
+        if "mask" in data or not named:
+            return data
+        default = cls.model_fields["mask"].get_default()
+        return {"mask": [one for one in default if one not in named], **data}
+
+    @model_validator(mode="after")
+    def _has_an_effect(self) -> Self:
+        if not (self.mask or self.pseudonymise or self.tag or self.drop):
+            raise ValueError("names no entity, so it could have no effect; name some or remove it")
+        if bool(self.pseudonymise) != (self.key_env is not None):
+            raise ValueError("pseudonymise and key_env belong together; give both or none")
+        return self
 
 
 class LicensesOptions(Options):
@@ -289,121 +338,3 @@ class LimitsOptions(Options):
 
     memory: Bytes = Field(default=8 * 2**30, gt=0)
     max_bad_fraction: float = Field(default=0.001, ge=0, le=1)
-
-
-class Recipe(Options):
-    """A whole build, in the order in which its stages run."""
-
-    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9._-]+$")
-    seed: int = Field(default=7, ge=0)
-    out: str | None = None
-    sources: list[SourceOptions] = Field(min_length=1)
-    extract: ExtractOptions | None = None
-    normalize: NormalizeOptions | None = None
-    language: LanguageOptions | None = None
-    quality: QualityOptions | None = None
-    toxicity: ToxicityOptions | None = None
-    dedup: DedupOptions | None = None
-    decontaminate: DecontaminateOptions | None = None
-    pii: PiiOptions | None = None
-    licenses: LicensesOptions | None = None
-    tokenizer: TokenizerOptions | None = None
-    pack: PackOptions | None = None
-    index: IndexOptions | None = None
-    card: CardOptions | None = None
-    limits: LimitsOptions = LimitsOptions()
-
-    _folder: Path = PrivateAttr(default=Path())
-
-    @property
-    def folder(self) -> Path:
-        """The folder that the recipe's relative paths start from."""
-        return self._folder
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _not_empty(cls, value: Any) -> Any:
-        if value is None:
-            raise ValueError("has no value; write {} to run it with its defaults, or remove it")
-        return value
-
-    @model_validator(mode="after")
-    def _parts_fit(self) -> Self:
-        names = [source.name for source in self.sources]
-        if twice := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"two sources are called {sorted(twice)[0]!r}; names must differ")
-        for stage in (self.language, self.quality):
-            for name in (stage and stage.sources) or []:
-                if name not in names:
-                    raise ValueError(f"there is no source {name!r}; {suggest(name, names)}")
-        for source in self.sources:
-            if source.languages is not None and not self.judges("language", source.name):
-                raise ValueError(
-                    f"languages of source {source.name!r} have no effect: the stage language does "
-                    "not judge its documents; remove them or add language"
-                )
-        if self.pack is not None and self.tokenizer is None:
-            raise ValueError("pack needs a tokenizer; add tokenizer: {} or remove pack")
-        return self
-
-    def source(self, name: str) -> SourceOptions:
-        """The source of that name."""
-        return next(one for one in self.sources if one.name == name)
-
-    def judges(self, stage: str, source: str) -> bool:
-        """Whether the stage ``language`` or ``quality`` runs for the documents of a source."""
-        options: LanguageOptions | QualityOptions | None = getattr(self, stage)
-        return options is not None and (options.sources is None or source in options.sources)
-
-    def canonical(self) -> dict[str, Any]:
-        """All that can change a byte of the corpus, defaults filled in."""
-        data = self.model_dump(mode="json", exclude={"out": True, "limits": {"memory"}})
-        return {key: value for key, value in data.items() if value is not None}
-
-    def fingerprint(self) -> str:
-        """Hash of the canonical form: equal recipes have equal fingerprints."""
-        return fingerprint(self.canonical())
-
-
-def load_recipe(
-    recipe: str | Path | dict[str, Any],
-    settings: list[str] | None = None,
-    given: Iterable[str] = (),
-) -> Recipe:
-    """Read and check a recipe.
-
-    Args:
-        recipe: Path of a YAML file, or the mapping itself (paths then start in the working folder).
-        settings: ``a.b=value`` changes, applied before checking.
-        given: Names of sources that are made in Python; those that the recipe does not list are
-            added to it.
-
-    Raises:
-        RecipeError: The recipe cannot be used; the message names key and remedy.
-        NotBuiltYetError: It asks for a stage of a later release.
-    """
-    if isinstance(recipe, dict):
-        data, where, folder = recipe, "recipe", Path()
-    else:
-        path = Path(recipe)
-        data, where, folder = read_yaml(path), str(path), path.resolve().parent
-    checked = check(Recipe, override(_with_given(data, given), settings or []), where)
-    checked._folder = folder
-    _refuse_unbuilt(checked, where)
-    return checked
-
-
-def _with_given(data: dict[str, Any], given: Iterable[str]) -> dict[str, Any]:
-    listed = data.get("sources") or []
-    names = [one.get("name") for one in listed if isinstance(one, dict)]
-    added = [{"name": name, "format": "given"} for name in given if name not in names]
-    return {**data, "sources": [*listed, *added]} if added else data
-
-
-def _refuse_unbuilt(recipe: Recipe, where: str) -> None:
-    for stage in ("toxicity", "decontaminate"):
-        if getattr(recipe, stage) is not None:
-            raise NotBuiltYetError(f"{where}: the stage {stage!r} is not built yet; remove it")
-
-
-__all__ = ["Recipe", "RecipeError", "SourceOptions", "load_recipe"]
