@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use crate::Result;
 use crate::threads::with_threads;
 use model::Bonus;
-use pieces::{WHOLE, pieces};
+use pieces::{PIECE, pieces};
 use script::words;
 
 /// Letters, in UTF-8 bytes, below which any answer would be a guess.
@@ -36,12 +36,12 @@ pub struct Found<'m> {
     pub sure: bool,
 }
 
-/// Score from which an answer is sure, of a text that is judged whole: a tenth of the sentences of
+/// Score from which an answer is sure, of a text of one piece: a tenth of the sentences of
 /// 75 languages lie below.
 const SURE: f32 = 0.9;
 
 /// The same of a longer text: what is unsure of it is mostly what it holds.
-const SURE_OF_SAMPLES: f32 = 0.4;
+const SURE_OF_PIECES: f32 = 0.3;
 
 /// Name the language of each text; those of the codes in `hints` are taken to be likelier.
 ///
@@ -78,7 +78,7 @@ fn identify_one<'m>(model: &'m Model, text: &str, bonus: &Bonus) -> Found<'m> {
     let best = (0..shares.len()).max_by(|&a, &b| shares[a].total_cmp(&shares[b]).then(b.cmp(&a)));
     match best.map(|code| (model.code(code), shares[code] / n_bytes as f32)) {
         Some((language, score)) if n_bytes >= MIN_BYTES && score > 0.0 => {
-            let enough = if text.len() > WHOLE { SURE_OF_SAMPLES } else { SURE };
+            let enough = if text.len() > PIECE { SURE_OF_PIECES } else { SURE };
             let sure = score >= enough;
             Found { language: Some(language), score: score.min(MAX_SCORE), sure }
         }

@@ -15,7 +15,14 @@ const HINT: f32 = 2.0;
 /// Rows of the table; an n-gram's is the low 16 bits of its hash.
 const N_ROWS: usize = 1 << 16;
 
-type Rows = [[i8; DIM]; N_ROWS];
+/// The number of one more row, of zeros: of what is no n-gram.
+const NONE: u32 = N_ROWS as u32;
+
+type Rows = [[i8; DIM]; N_ROWS + 1];
+
+/// FNV-1a, 32 bits.
+const BASIS: u32 = 2_166_136_261;
+const PRIME: u32 = 16_777_619;
 
 /// How far below the likeliest a logit lies whose probability is taken to be zero: e^-12.
 const NEGLIGIBLE: f32 = -12.0;
@@ -202,10 +209,9 @@ impl Model {
 
     /// The mean of the rows of all n-grams of `marked`.
     fn mean_row(&self, marked: &[u8]) -> [f32; DIM] {
-        let mut numbers = Vec::with_capacity(marked.len() * self.longest);
-        n_gram_rows(marked, self.longest, &mut numbers);
-        let scale = 1.0 / numbers.len().max(1) as f32;
-        sums(&self.rows, &numbers).map(|sum| sum as f32 * scale)
+        let (sums, n_grams) = sums(&self.rows, marked, self.longest);
+        let scale = 1.0 / n_grams.max(1) as f32;
+        sums.map(|sum| sum as f32 * scale)
     }
 }
 
@@ -227,65 +233,92 @@ impl Labels {
     }
 }
 
-/// Append the rows of all n-grams of `marked`: words in `<` and `>`, which alone are none.
-fn n_gram_rows(marked: &[u8], longest: usize, numbers: &mut Vec<u16>) {
-    if marked.is_ascii() {
-        n_gram_rows_of::<true>(marked, longest, numbers);
-    } else {
-        n_gram_rows_of::<false>(marked, longest, numbers);
+/// The sum of the rows of all n-grams of `marked`, and how many those are.
+fn sums(rows: &Rows, marked: &[u8], longest: usize) -> ([i32; DIM], usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2")]
+        fn avx2(rows: &Rows, marked: &[u8], longest: usize) -> ([i32; DIM], usize) {
+            sums_of(rows, marked, longest)
+        }
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has AVX2.
+            return unsafe { avx2(rows, marked, longest) };
+        }
     }
+    sums_of(rows, marked, longest)
 }
 
-/// `ASCII`: each byte is a character, so none is looked at twice.
-fn n_gram_rows_of<const ASCII: bool>(marked: &[u8], longest: usize, numbers: &mut Vec<u16>) {
+#[inline(always)]
+fn sums_of(rows: &Rows, marked: &[u8], longest: usize) -> ([i32; DIM], usize) {
+    let numbers =
+        if marked.is_ascii() { ascii_rows(marked, longest) } else { n_gram_rows(marked, longest) };
+    let n_grams = numbers.iter().filter(|&&number| number != NONE).count();
+    (sum_rows(rows, &numbers), n_grams)
+}
+
+/// The rows of all n-grams of `marked`: words in `<` and `>`, which alone are none.
+#[inline(always)]
+fn n_gram_rows(marked: &[u8], longest: usize) -> Vec<u32> {
+    let mut numbers = Vec::with_capacity(marked.len() * longest);
     for (start, &first) in marked.iter().enumerate() {
-        if first == b'>' || (!ASCII && is_continuation(first)) {
+        if first == b'>' || is_continuation(first) {
             continue;
         }
-        let (mut hash, mut n_chars) = (2_166_136_261_u32, 0);
+        let (mut hash, mut n_chars) = (BASIS, 0);
         let rest = &marked[start..];
         for (at, &byte) in rest.iter().enumerate() {
-            hash = (hash ^ byte as i8 as u32).wrapping_mul(16_777_619);
-            if !ASCII && rest.get(at + 1).is_some_and(|&next| is_continuation(next)) {
+            hash = (hash ^ byte as i8 as u32).wrapping_mul(PRIME);
+            if rest.get(at + 1).is_some_and(|&next| is_continuation(next)) {
                 continue;
             }
             n_chars += 1;
             if byte != b'<' {
-                numbers.push(hash as u16);
+                numbers.push(hash & (NONE - 1));
             }
             if n_chars == longest || byte == b'>' {
                 break;
             }
         }
     }
+    numbers
+}
+
+/// As `n_gram_rows` where each byte is a character: all starts side by side, so in vectors.
+#[inline(always)]
+fn ascii_rows(marked: &[u8], longest: usize) -> Vec<u32> {
+    let mut numbers = vec![NONE; marked.len() * longest];
+    // A hash, and whether its n-gram still lies in one word: all bits or none.
+    let mut hashes = vec![BASIS; marked.len()];
+    let mut inside: Vec<u32> = marked.iter().map(|&byte| mask(byte != b'>')).collect();
+    for (step, numbers) in numbers.chunks_exact_mut(marked.len().max(1)).enumerate() {
+        let ends = &marked[step.min(marked.len())..];
+        let each = numbers.iter_mut().zip(&mut hashes).zip(&mut inside).zip(ends);
+        for (((number, hash), inside), &byte) in each {
+            *hash = (*hash ^ u32::from(byte)).wrapping_mul(PRIME);
+            let here = *inside & mask(byte != b'<');
+            *number = (*hash & (NONE - 1) & here) | (NONE & !here);
+            *inside &= mask(byte != b'>');
+        }
+    }
+    numbers
+}
+
+#[inline(always)]
+fn mask(is: bool) -> u32 {
+    u32::from(is).wrapping_neg()
 }
 
 /// Rows whose sum 16 bits hold: each of their numbers is 128 at most.
 const CHUNK: usize = 255;
 
-/// The sum of the rows of `numbers`.
-fn sums(rows: &Rows, numbers: &[u16]) -> [i32; DIM] {
-    #[cfg(target_arch = "x86_64")]
-    {
-        #[target_feature(enable = "avx2")]
-        fn avx2(rows: &Rows, numbers: &[u16]) -> [i32; DIM] {
-            sums_of(rows, numbers)
-        }
-        if is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor has AVX2.
-            return unsafe { avx2(rows, numbers) };
-        }
-    }
-    sums_of(rows, numbers)
-}
-
 #[inline(always)]
-fn sums_of(rows: &Rows, numbers: &[u16]) -> [i32; DIM] {
+fn sum_rows(rows: &Rows, numbers: &[u32]) -> [i32; DIM] {
     let mut sums = [0_i32; DIM];
     for chunk in numbers.chunks(CHUNK) {
         let mut small = [0_i16; DIM];
         for &number in chunk {
-            let row = &rows[usize::from(number)];
+            let row = &rows[number as usize];
             for k in 0..DIM {
                 small[k] += i16::from(row[k]);
             }
@@ -299,8 +332,8 @@ fn sums_of(rows: &Rows, numbers: &[u16]) -> [i32; DIM] {
 
 /// A table on the heap that never was on the stack.
 fn zeroed() -> Box<Rows> {
-    let rows = vec![[0_i8; DIM]; N_ROWS].into_boxed_slice();
-    rows.try_into().unwrap_or_else(|_| Box::new([[0; DIM]; N_ROWS]))
+    let rows = vec![[0_i8; DIM]; N_ROWS + 1].into_boxed_slice();
+    rows.try_into().unwrap_or_else(|_| Box::new([[0; DIM]; N_ROWS + 1]))
 }
 
 fn is_japanese(read: &Words) -> bool {

@@ -1,10 +1,10 @@
 //! The parts of a text that are judged.
 
 /// Bytes up to which a text is judged whole.
-pub const WHOLE: usize = 1024;
+const WHOLE: usize = 1024;
 
 /// Most bytes of a piece of such a text.
-const PIECE: usize = 256;
+pub const PIECE: usize = 256;
 
 /// Pieces of a longer text, and the bytes of each: with as many again, English of 3 kB was named as
 /// well as before.
