@@ -20,6 +20,7 @@ _PROSE: dict[str, Any] = {
     "normalize": {},
     "language": {"keep": ["en"]},
     "quality": {"rules": ["gopher", "c4", "fineweb"]},
+    "toxicity": {},
     "dedup": {"documents": {}, "near": {}, "substrings": {}},
     "pii": {},
     "tokenizer": {"vocab_size": 32_000, "pattern": "gpt2"},

@@ -7,10 +7,16 @@ import pytest
 
 from corpora import texts, write_input
 from gristmill.build import build, plan, prepare
+from gristmill.init import KINDS, render
 from gristmill.recipe import load_recipe
 from gristmill.train.recipe import load as load_training
 
 PIPELINES = Path(__file__).parents[2] / "pipelines"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_recipe_is_what_init_writes(kind):
+    assert (PIPELINES / f"{kind}.yaml").read_text() == render(kind)
 
 
 def test_every_recipe_is_in_the_table_and_accepted():
