@@ -1,14 +1,14 @@
 """Names the language of each text: the shipped model first, CLD2 where that is not sure.
 
 The script comes first: where one language alone is written in it, that is the answer. The model
-judges at most 1 KiB of a text, in pieces spread over all of it. What CLD2 adds are languages that
+judges at most 1 KiB of a text, in pieces spread over all of it (`rust/gristmill-core/src/language`). What CLD2 adds are languages that
 the model was not trained on, and second opinions. A text with too few letters is ``und``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gristmill import _core
-from gristmill.filters.fasttext import FastText
+from gristmill.filters.fasttext import PREFIX, FastText
 from gristmill.filters.language import cld2
 from gristmill.text import Texts, as_table, from_kernel
 
@@ -28,9 +28,6 @@ MODEL = Path(__file__).parents[2] / "models" / "language.bin"
 
 LEAST = 0.5
 """Score that an answer of CLD2's needs to be taken."""
-
-LABEL = "__label__"
-"""What the labels of such a model begin with."""
 
 MAX_BYTES = 1024
 """Bytes of a text that a model of the user's judges."""
@@ -103,9 +100,15 @@ def _sample(text: str) -> str:
     return " ".join(text[middle - 100 : middle + 100] for middle in middles)
 
 
+@lru_cache(maxsize=1)
+def _users(model: Path) -> FastText:
+    """The model of a build is asked batch by batch; reading a large one takes longer than that."""
+    return FastText.load(model)
+
+
 def _by_users_model(table: pa.Table, model: Path) -> pa.Table:
-    answers = FastText.load(model).predict(table.column(0), max_bytes=MAX_BYTES)
-    languages = pc.utf8_replace_slice(answers.column("label"), 0, len(LABEL), "")
+    answers = _users(model).predict(table.column(0), max_bytes=MAX_BYTES)
+    languages = pc.utf8_replace_slice(answers.column("label"), 0, len(PREFIX), "")
     scores = pc.min_element_wise(pc.fill_null(answers.column("score"), 0.0), 1.0)
     return _table(pc.fill_null(languages, UNDETERMINED), scores)
 

