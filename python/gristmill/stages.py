@@ -192,9 +192,9 @@ def scrub(recipe: Recipe) -> Scrub | None:
     if (options := recipe.pii) is None:
         return None
     key = read_key(options.key_env) if options.key_env else None
-    searched = [one.name for one in recipe.sources if "names" not in one.skip]
+    skipping = [one.name for one in recipe.sources if "names" in one.skip]
     actions = options.model_dump(exclude={"key_env"})
-    return Scrub(**actions, key=key, names_in=searched)
+    return Scrub(**actions, key=key, no_names_in=skipping)
 
 
 def _near_duplicates(

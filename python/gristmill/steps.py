@@ -248,7 +248,7 @@ class WriteJob:
     def key(self) -> str:
         """The unit's key."""
         stage = scrub(self.recipe)
-        pii = stage and [self.recipe.canonical()["pii"], stage.names_in, stage.key_fingerprint]
+        pii = stage and [self.recipe.canonical()["pii"], stage.no_names_in, stage.key_fingerprint]
         return key_of(
             "write", pii, [one.key for one in self.inputs], self.part, self.start, self.stop
         )

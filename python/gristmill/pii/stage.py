@@ -29,7 +29,7 @@ class Scrub:
         pseudonymise: Collection[str] = (),
         drop: Collection[str] = (),
         key: bytes | None = None,
-        names_in: Collection[str] | None = None,
+        no_names_in: Collection[str] = (),
         threads: int = 1,
     ) -> None:
         """Do one thing with each entity.
@@ -41,8 +41,8 @@ class Scrub:
             pseudonymise: Entities replaced by ``<EMAIL_`` and a keyed hash, equal in all documents.
             drop: Entities whose documents are dropped, with the reason ``pii``.
             key: The key of the pseudonyms, 16 bytes or more.
-            names_in: Sources in whose documents persons, locations and organizations are sought,
-                where an action asks for them; in all when None.
+            no_names_in: Sources in whose documents persons, locations and organizations are not
+                sought, although an action asks for them.
             threads: Threads to use for the structured entities.
 
         Raises:
@@ -59,7 +59,7 @@ class Scrub:
         self.mask, self.tag = actions["mask"], actions["tag"]
         self.pseudonymise, self.drop = actions["pseudonymise"], actions["drop"]
         self.entities = [name for name in ENTITIES if any(name in one for one in actions.values())]
-        self.key, self.names_in, self.threads = key, names_in, threads
+        self.key, self.no_names_in, self.threads = key, list(no_names_in), threads
         if not self.entities:
             raise RecipeError(
                 "pii.mask is empty and nothing is tagged, pseudonymised or dropped, so the stage could "
@@ -97,10 +97,8 @@ class Scrub:
     def _named(self, docs: pa.Table, texts: pa.Table) -> list[Named]:
         if not set(NAMES).intersection(self.entities):
             return []
-        rows = list(range(docs.num_rows))
-        if self.names_in is not None:
-            inside = pc.is_in(docs.column("source"), pa.array(list(self.names_in), pa.string()))
-            rows = pc.indices_nonzero(inside).to_pylist()
+        skipped = pc.is_in(docs.column("source"), pa.array(self.no_names_in, pa.string()))
+        rows = pc.indices_nonzero(pc.invert(skipped)).to_pylist()
         found_names = find_names([texts["text"][row].as_py() or "" for row in rows])
         return [(rows[at], start, end, entity) for at, start, end, entity in found_names]
 
