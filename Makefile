@@ -11,6 +11,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DS_BUILD_OPS := 0
 export MATURIN_PEP517_ARGS := --locked
 export HF_HUB_OFFLINE := 1
+# Property tests take the same examples in every run; another PROPTEST_RNG_SEED looks for new ones.
+export PROPTEST_RNG_SEED ?= 7
 
 .PHONY: help setup demo test check bench docs lock clean
 help: ## List the targets
