@@ -106,11 +106,14 @@ def read_table(path: Path, layout: Layout | None = None, terms: Sequence[str] = 
 
 
 def _read(path: Path) -> tuple[list[str], list[Row]]:
-    csv.field_size_limit(sys.maxsize)
     opened: Any = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, strict=True, restval="")
-        return list(reader.fieldnames or ()), list(reader)
+    earlier = csv.field_size_limit(sys.maxsize)  # of the whole process
+    try:
+        with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True, restval="")
+            return list(reader.fieldnames or ()), list(reader)
+    finally:
+        csv.field_size_limit(earlier)
 
 
 def _known(path: Path, columns: Sequence[str]) -> Layout:

@@ -61,7 +61,7 @@ def read_again(
                 "say --recipe FILE to read it again"
             )
             continue
-        folder = Path(recipe_file or "").resolve().parent
+        folder = Path(recipe_file).resolve().parent if recipe_file else Path()
         try:
             for texts in _texts(recipe, options, folder, wanted):
                 found |= texts
