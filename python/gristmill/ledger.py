@@ -37,8 +37,8 @@ class Tally:
 
     `docs_kept` is derived, so ``docs_in = kept + dropped`` cannot be broken by counting twice; the
     build checks it against the rows that are really there. `others` are records of web archives that
-    are no documents, by kind. `tagged` counts the documents of each tag. `noted` is what a stage has to say of
-    itself besides.
+    are no documents, by kind. `tagged` counts the documents of each tag. `noted` is what a stage has
+    to say of itself besides.
     """
 
     name: str

@@ -6,12 +6,11 @@ import resource
 import struct
 import time
 
+import fasttext
 import pytest
 
 from gristmill.errors import FormatError
 from gristmill.filters.fasttext import FastText
-
-fasttext = pytest.importorskip("fasttext")
 
 SUPERVISED, SOFTMAX = 3, 3
 

@@ -1,13 +1,12 @@
 """The stage that drops documents by a user's classifier."""
 
+import fasttext
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from gristmill.errors import FormatError, RecipeError
 from gristmill.filters.classifier import ClassifierFilter
-
-fasttext = pytest.importorskip("fasttext")
 
 TEXTS = ["river stone", "casino prize", "", "river casino", "x" * 1000]
 

@@ -19,8 +19,6 @@ from gristmill.cli import app
 from gristmill.errors import FormatError, RecipeError
 from gristmill.filters.fasttext import FastText
 
-pytest.importorskip("fasttext")
-
 GOOD = "river mountain history science water stone".split()
 BAD = "buy cheap click prize casino offer".split()
 BOTH = "the of and to in a is it that for on with".split()

@@ -4,6 +4,7 @@ import random
 from functools import cache
 from pathlib import Path
 
+import fasttext
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -11,8 +12,6 @@ from hypothesis import strategies as st
 
 from gristmill.errors import FormatError, RecipeError
 from gristmill.filters.fasttext import FastText
-
-fasttext = pytest.importorskip("fasttext")
 
 LETTERS = "abcdefgéüßжя漢"
 ODD = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import fasttext
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -15,8 +16,6 @@ from gristmill.errors import CoreError, FormatError, RecipeError
 from gristmill.filters.language import LanguageFilter, identify_language
 from gristmill.filters.language.filter import REASONS
 from gristmill.filters.language.identify import MODEL
-
-fasttext = pytest.importorskip("fasttext")
 
 WEATHER = {
     "af": "Dit was koud, daarom het ons by die huis gebly en boeke gelees.",

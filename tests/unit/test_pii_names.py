@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
 from typing import Any
 
 import pyarrow as pa
@@ -16,12 +15,6 @@ from gristmill.pii import Scrub, find_pii, names, scrub_pii
 from gristmill.pii.addresses import addresses
 
 TEXT = "Barack Obama flew from Berlin to Paris for Microsoft; write to ada@example.com."
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _extra() -> None:
-    if not (find_spec("presidio_analyzer") and find_spec(names.MODEL)):
-        pytest.skip("needs the extra gristmill[pii]")
 
 
 @pytest.fixture

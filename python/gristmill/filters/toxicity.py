@@ -37,8 +37,6 @@ TOXIC = 0.5
 
 REASON = "toxicity"
 
-REASON = "toxicity"
-
 Figures = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
 
